@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the driver of a device that does DMA needs: memory, the DMA API's streaming mappings, and
+//! I/O address spaces of its own.
+//!
+//! Nothing here knows which IOMMU is in the machine, or whether its driver is ours: this is the
+//! kernel's API as any driver sees it. Everything borrows the bound device (`'bound`), so that
+//! nothing outlives the driver.
+//!
+//! - [`Buffer`]: physically contiguous memory that device and CPU share.
+//! - [`Mapping`]: a part of a buffer that the DMA API lets the device use.
+//! - [`PagingDomain`], [`Attachment`], [`Region`]: an address space of the driver's own, the
+//!   device in it, and a range of it.
+//! - [`CommandFiles`]: two files in debugfs, to tell a driver what to do.
+
+mod buffer;
+mod command_files;
+mod domain;
+mod region;
+mod streaming;
+
+pub use self::buffer::Buffer;
+pub use self::command_files::{
+    Answer,
+    CommandFiles,
+    Commands, //
+};
+pub use self::domain::{
+    Attachment,
+    PagingDomain, //
+};
+pub use self::region::{
+    Prot,
+    Region, //
+};
+pub use self::streaming::Mapping;

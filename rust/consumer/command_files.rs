@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Two files in debugfs through which user space tells a driver what to do.
+//!
+//! A line written to `command` is run, and the write fails as the command does; `result` holds
+//! what the last command said. Unlike the files of `kernel::debugfs`, these may belong to an object
+//! that borrows the bound device.
+//!
+//! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
+
+use core::{
+    fmt,
+    ptr::{
+        self,
+        NonNull, //
+    }, //
+};
+use kernel::{
+    bindings,
+    error::{
+        from_err_ptr,
+        from_result, //
+    },
+    ffi::{
+        c_char,
+        c_void, //
+    },
+    new_mutex,
+    prelude::*,
+    str::CString,
+    sync::Mutex,
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    }, //
+};
+
+/// The longest command line, in bytes.
+const MAX_LINE: usize = 128;
+
+/// What takes commands.
+pub trait Commands: Sync {
+    /// The module that has the code: it stays loaded while a file is open.
+    const MODULE: &'static ThisModule;
+
+    /// Runs a command line. May be called by several threads at a time, and may sleep.
+    ///
+    /// # Errors
+    ///
+    /// What the command returns; if it says nothing else, the name of the error is said.
+    fn run(&self, line: &str, answer: &mut Answer) -> Result;
+}
+
+/// What a command has to say.
+pub struct Answer(KVec<u8>);
+
+impl fmt::Write for Answer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes(), GFP_KERNEL).map_err(|_| fmt::Error)
+    }
+}
+
+/// The two files, in a directory of their own, and what they belong to.
+#[pin_data]
+pub struct CommandFiles<T: Commands> {
+    // First, so that the files are gone before what they belong to is dropped.
+    directory: Directory,
+    #[pin]
+    target: Target<T>,
+}
+
+/// What the files lead to.
+#[pin_data]
+struct Target<T: Commands> {
+    #[pin]
+    commands: T,
+    #[pin]
+    result: Mutex<KVec<u8>>,
+}
+
+impl<T: Commands> CommandFiles<T> {
+    const COMMAND: bindings::file_operations = bindings::file_operations {
+        owner: T::MODULE.as_ptr(),
+        open: Some(bindings::simple_open),
+        write: Some(Self::write_callback),
+        ..pin_init::zeroed()
+    };
+
+    const RESULT: bindings::file_operations = bindings::file_operations {
+        owner: T::MODULE.as_ptr(),
+        open: Some(bindings::simple_open),
+        read: Some(Self::read_callback),
+        ..pin_init::zeroed()
+    };
+
+    /// Makes the directory `name` in `parent`, which is in the root of debugfs, and the files.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` without `parent`, `EEXIST` if `name` is there already, `ENOMEM`, and the errors
+    /// of `commands`.
+    pub fn new<'a>(
+        parent: &'a CStr,
+        name: &'a CStr,
+        commands: impl PinInit<T, Error> + 'a,
+    ) -> impl PinInit<Self, Error> + 'a
+    where
+        T: 'a,
+    {
+        try_pin_init!(Self {
+            directory: Directory::new(parent, name)?,
+            target <- try_pin_init!(Target {
+                commands <- commands,
+                result <- new_mutex!(KVec::new()),
+            }),
+        })
+        .pin_chain(|files| {
+            let target = ptr::from_ref(&files.target).cast_mut().cast();
+            // SAFETY: The target is pinned, and `directory` is dropped before it.
+            unsafe { files.directory.add(c"command", 0o200, target, &Self::COMMAND) }?;
+            // SAFETY: As above.
+            unsafe { files.directory.add(c"result", 0o400, target, &Self::RESULT) }
+        })
+    }
+
+    /// What the files belong to.
+    pub fn commands(self: Pin<&Self>) -> &T {
+        &self.get_ref().target.commands
+    }
+
+    /// The target of an open file.
+    ///
+    /// # Safety
+    ///
+    /// `file` is an open file of ours in use by a callback, which ends before `'a` does.
+    unsafe fn target<'a>(file: *mut bindings::file) -> &'a Target<T> {
+        // SAFETY: `simple_open()` made the pointer that `new` passed the file's private data.
+        // debugfs waits for callbacks when it removes a file, which happens before the target is
+        // dropped.
+        unsafe { &*(*file).private_data.cast() }
+    }
+
+    unsafe extern "C" fn write_callback(
+        file: *mut bindings::file,
+        from: *const c_char,
+        count: usize,
+        _position: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: debugfs calls this for open files.
+        let target = unsafe { Self::target(file) };
+        let user = UserSlice::new(UserPtr::from_ptr(from.cast_mut().cast()), count);
+        // CAST: The VFS limits `count` to what fits.
+        from_result(|| target.write(user).map(|()| count as isize))
+    }
+
+    unsafe extern "C" fn read_callback(
+        file: *mut bindings::file,
+        to: *mut c_char,
+        count: usize,
+        position: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: debugfs calls this for open files.
+        let target = unsafe { Self::target(file) };
+        // SAFETY: The VFS passes the position of this read.
+        let position = unsafe { &mut *position };
+        let mut user = UserSlice::new(UserPtr::from_ptr(to.cast()), count).writer();
+        // CAST: The VFS limits `count` to what fits.
+        from_result(|| {
+            let read = user.write_slice_file(&target.result.lock(), position)?;
+            Ok(read as isize)
+        })
+    }
+}
+
+impl<T: Commands> Target<T> {
+    /// Runs the line that user space wrote.
+    fn write(&self, user: UserSlice) -> Result {
+        let mut user = user.reader();
+        let mut line = [0; MAX_LINE];
+        let line = line.get_mut(..user.len()).ok_or(E2BIG)?;
+        user.read_slice(line)?;
+        let line = core::str::from_utf8(line).map_err(|_| EINVAL)?;
+
+        let mut answer = Answer(KVec::new());
+        let done = self.commands.run(line, &mut answer);
+        if let (Err(error), true) = (done, answer.0.is_empty()) {
+            // Without memory the answer stays empty.
+            let _ = fmt::Write::write_fmt(&mut answer, format_args!("{error:?}\n"));
+        }
+        *self.result.lock() = answer.0;
+        done
+    }
+}
+
+/// A directory in debugfs, with all there is in it.
+///
+/// # Invariants
+///
+/// `parent` and `dentry` are directories, of which we hold a reference.
+struct Directory {
+    parent: NonNull<bindings::dentry>,
+    dentry: NonNull<bindings::dentry>,
+    name: CString,
+}
+
+// SAFETY: Directories may be changed by any thread; debugfs locks.
+unsafe impl Send for Directory {}
+// SAFETY: As above.
+unsafe impl Sync for Directory {}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! I/O address spaces that belong to a driver, instead of the one of the DMA API.
+//!
+//! C header: [`include/linux/iommu.h`](srctree/include/linux/iommu.h)
+
+use super::Buffer;
+use crate::addr::IovaRange;
+use core::ptr::NonNull;
+use kernel::{
+    bindings,
+    device::{
+        Bound,
+        Device, //
+    },
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// An address space in which a device can be put, and in which parts of one buffer can be mapped.
+///
+/// The kernel leaves it to its callers that no two of them work on the same addresses at a time.
+/// Here that is a rule of ownership: addresses are worked on through a
+/// [`Region`](super::Region), and regions do not overlap.
+///
+/// # Invariants
+///
+/// `raw` is a paging domain made for `dev`, and nothing else frees it.
+#[pin_data(PinnedDrop)]
+pub struct PagingDomain<'bound> {
+    raw: NonNull<bindings::iommu_domain>,
+    dev: &'bound Device<Bound>,
+    /// The memory, which must not be freed before the domain.
+    buffer: Arc<Buffer>,
+    /// The regions there are.
+    #[pin]
+    taken: Mutex<KVec<IovaRange>>,
+}
+
+// SAFETY: Domains may be used and freed from any thread.
+unsafe impl Send for PagingDomain<'_> {}
+// SAFETY: Attach and detach take the kernel's group lock, `taken` has its own, and what regions do
+// may run concurrently, as they do not overlap.
+unsafe impl Sync for PagingDomain<'_> {}
+
+impl<'bound> PagingDomain<'bound> {
+    /// An empty address space for a device, in which parts of `buffer` can be mapped.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the device is behind no IOMMU, `ENOMEM`, and what the IOMMU's driver returns.
+    pub fn new(dev: &'bound Device<Bound>, buffer: Arc<Buffer>) -> Result<Arc<Self>> {
+        let init = try_pin_init!(Self {
+            raw: {
+                // SAFETY: The device is bound; the kernel checks whether it has an IOMMU.
+                let raw = unsafe { bindings::iommu_paging_domain_alloc_flags(dev.as_raw(), 0) };
+                // INVARIANT: The domain is new.
+                NonNull::new(from_err_ptr(raw)?).ok_or(ENOMEM)?
+            },
+            dev,
+            buffer,
+            taken <- new_mutex!(KVec::new()),
+        });
+        Arc::pin_init(init, GFP_KERNEL).map(|domain| {
+            let domain: Arc<Self> = domain;
+            domain
+        })
+    }
+
+    /// The memory that can be mapped.
+    pub fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::iommu_domain {
+        self.raw.as_ptr()
+    }
+
+    /// Takes a range, if no region has a part of it.
+    pub(super) fn take(&self, range: IovaRange) -> Result {
+        let mut taken = self.taken.lock();
+        if taken.iter().any(|other| other.overlaps(&range)) {
+            return Err(EBUSY);
+        }
+        taken.push(range, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// Gives a range back.
+    pub(super) fn give_back(&self, range: IovaRange) {
+        self.taken.lock().retain(|other| *other != range);
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for PagingDomain<'_> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: By the type invariant. Regions and attachments hold a reference to `self`, so
+        // that there are none left.
+        unsafe { bindings::iommu_domain_free(self.as_raw()) };
+    }
+}
+
+/// The device in a domain of its driver. Dropping it puts the device back in the DMA API's.
+///
+/// # Invariants
+///
+/// The device of `domain` is attached to it.
+pub struct Attachment<'bound> {
+    domain: Arc<PagingDomain<'bound>>,
+}
+
+impl<'bound> Attachment<'bound> {
+    /// Puts the domain's device in it.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if the device is in a domain of its driver already; `EINVAL` if other devices share
+    /// its group; what the IOMMU's driver returns.
+    pub fn new(domain: Arc<PagingDomain<'bound>>) -> Result<Self> {
+        // SAFETY: Domain and device are live, and the device has the driver that calls.
+        to_result(unsafe { bindings::iommu_attach_device(domain.as_raw(), domain.dev.as_raw()) })?;
+        // INVARIANT: Just attached.
+        Ok(Self { domain })
+    }
+
+    /// The domain.
+    pub fn domain(&self) -> &Arc<PagingDomain<'bound>> {
+        &self.domain
+    }
+}
+
+impl Drop for Attachment<'_> {
+    fn drop(&mut self) {
+        let domain = &self.domain;
+        // SAFETY: By the type invariant.
+        unsafe { bindings::iommu_detach_device(domain.as_raw(), domain.dev.as_raw()) };
+    }
+}

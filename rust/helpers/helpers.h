@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Functions that Rust calls because bindgen cannot: inline functions and macros of C headers.
+ * The declarations for Rust stand beside their only users.
+ */
+#ifndef RUST_IOMMU_HELPERS_H
+#define RUST_IOMMU_HELPERS_H
+
+#include <linux/types.h>
+
+struct device;
+struct ida;
+struct iommu_iotlb_gather;
+struct pci_dev;
+struct ratelimit_state;
+
+struct pci_dev *rust_iommu_helper_to_pci_dev(struct device *dev);
+int rust_iommu_helper_pci_domain_nr(struct pci_dev *pdev);
+struct pci_dev *rust_iommu_helper_pci_physfn(struct pci_dev *pdev);
+const char *rust_iommu_helper_device_in_use(struct device *dev);
+
+unsigned long rust_iommu_helper_direct_map_base(void);
+void rust_iommu_helper_gather_add_page(struct iommu_iotlb_gather *gather, void *virt);
+void rust_iommu_helper_gather_put_pages(struct iommu_iotlb_gather *gather);
+void rust_iommu_helper_gather_leak_pages(struct iommu_iotlb_gather *gather);
+void rust_iommu_helper_ida_init(struct ida *ida);
+void rust_iommu_helper_ratelimit_init(struct ratelimit_state *rs);
+
+#endif

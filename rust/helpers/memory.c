@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What rust/pages.rs, gather.rs, ida.rs and ratelimit.rs need that is inline or a macro in C.
+ */
+#include <linux/idr.h>
+#include <linux/io.h>
+#include <linux/iommu.h>
+#include <linux/mm.h>
+#include <linux/ratelimit.h>
+
+#include "helpers.h"
+
+/* Exported, but declared in a header that is private to drivers/iommu. */
+void iommu_put_pages_list(struct iommu_pages_list *list);
+
+unsigned long rust_iommu_helper_direct_map_base(void)
+{
+	return (unsigned long)phys_to_virt(0);
+}
+
+void rust_iommu_helper_gather_add_page(struct iommu_iotlb_gather *gather, void *virt)
+{
+	/* The list is threaded through the descriptors of the pages. */
+	list_add_tail(&virt_to_page(virt)->lru, &gather->freelist.pages);
+}
+
+void rust_iommu_helper_gather_put_pages(struct iommu_iotlb_gather *gather)
+{
+	iommu_put_pages_list(&gather->freelist);
+}
+
+void rust_iommu_helper_gather_leak_pages(struct iommu_iotlb_gather *gather)
+{
+	INIT_LIST_HEAD(&gather->freelist.pages);
+}
+
+void rust_iommu_helper_ida_init(struct ida *ida)
+{
+	ida_init(ida);
+}
+
+void rust_iommu_helper_ratelimit_init(struct ratelimit_state *rs)
+{
+	ratelimit_default_init(rs);
+}

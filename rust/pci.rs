@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! PCI functions, as an IOMMU sees them: where they sit, which requester IDs they use, whether
+//! they are isolated, and whether a driver is bound.
+//!
+//! The `kernel` crate has PCI functions only for their own drivers; an IOMMU deals with all of
+//! them, bound or not.
+//!
+//! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
+
+mod acs;
+mod alias;
+mod bind;
+mod function;
+
+pub use self::bind::{
+    bound_functions,
+    Busy, //
+};
+pub use self::function::{
+    all,
+    Function,
+    Hop, //
+};

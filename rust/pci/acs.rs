@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Access Control Services: whether peers can reach each other past the IOMMU (PCIe 6.12).
+//!
+//! The kernel turns ACS on only if an IOMMU driver asked before the buses were scanned
+//! (`pci_request_acs()`, not exported). It reads the control bits back from the device when it
+//! forms groups, so a module may set them later.
+
+use super::Function;
+use kernel::bindings;
+
+/// Offset of the capability register in the ACS extended capability.
+const PCI_ACS_CAP: i32 = 4;
+/// Offset of the control register.
+const PCI_ACS_CTRL: i32 = 6;
+
+/// Source validation, P2P request redirect, P2P completion redirect, upstream forwarding.
+const ISOLATION: u16 = 1 << 0 | 1 << 2 | 1 << 3 | 1 << 4;
+
+impl Function {
+    /// Turns on what the function has of ACS that keeps it apart from its peers.
+    ///
+    /// Returns whether a bit was added.
+    pub fn enable_acs(&self) -> bool {
+        let pdev = self.as_raw();
+        // SAFETY: By the type invariant.
+        let position = i32::from(unsafe { (*pdev).acs_cap });
+        if position == 0 {
+            return false;
+        }
+        let (mut capability, mut control) = (0u16, 0u16);
+        // SAFETY: By the type invariant; the register exists where the kernel found it.
+        let failed = unsafe {
+            bindings::pci_read_config_word(pdev, position + PCI_ACS_CAP, &mut capability)
+        };
+        // SAFETY: As above.
+        let failed = failed
+            | unsafe { bindings::pci_read_config_word(pdev, position + PCI_ACS_CTRL, &mut control) };
+        let wanted = control | (capability & ISOLATION);
+        if failed != 0 || wanted == control {
+            return false;
+        }
+        // SAFETY: As above.
+        unsafe { bindings::pci_write_config_word(pdev, position + PCI_ACS_CTRL, wanted) == 0 }
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! DMA aliases: the requester IDs under which a function's DMA arrives at the IOMMU.
+//!
+//! A function uses its own ID, and those that a quirk lists for it. Bridges from PCI Express to
+//! conventional PCI take over what comes from behind them (PCI Express to PCI/PCI-X Bridge
+//! Specification, 2.3): it arrives as function 0 of their secondary bus. A conventional bridge
+//! uses its own ID instead.
+//!
+//! The kernel's `pci_for_each_dma_alias()` is not exported.
+
+use super::Function;
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+
+/// Function numbers of a bus: 32 devices of 8 functions.
+const DEVFNS: u32 = 256;
+
+/// Device/port types in the PCI Express capabilities register (PCIe 7.5.3.2, bits 7:4).
+mod port_type {
+    pub(super) const ROOT_PORT: u16 = 0x4;
+    pub(super) const UPSTREAM: u16 = 0x5;
+    pub(super) const DOWNSTREAM: u16 = 0x6;
+    pub(super) const PCIE_TO_PCI_BRIDGE: u16 = 0x7;
+    pub(super) const PCI_TO_PCIE_BRIDGE: u16 = 0x8;
+}
+
+/// What a bridge makes of the requester IDs that pass it upstream.
+enum Upstream {
+    /// It forwards them.
+    Forwarded,
+    /// It puts this one in their place, at least for some transactions.
+    Alias(u32),
+    /// Translation happens in the bridge: what is above it does not matter.
+    Translated,
+}
+
+impl Function {
+    /// Every requester ID that the function's DMA may carry where the IOMMU sees it, each once,
+    /// its own first.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn requester_ids(&self) -> Result<KVec<u32>> {
+        let mut ids = KVec::new();
+        add(&mut ids, self.rid())?;
+        let own_bus = self.rid() & !0xff;
+        for devfn in (0..DEVFNS).filter(|devfn| self.has_alias(*devfn)) {
+            add(&mut ids, own_bus | devfn)?;
+        }
+        let mut bridge = self.bridge();
+        while let Some(function) = bridge {
+            match function.upstream() {
+                Upstream::Forwarded => (),
+                Upstream::Alias(id) => add(&mut ids, id)?,
+                Upstream::Translated => break,
+            }
+            bridge = function.bridge();
+        }
+        Ok(ids)
+    }
+
+    /// Whether a quirk says that the function also sends as `devfn` of its bus.
+    fn has_alias(&self, devfn: u32) -> bool {
+        // SAFETY: By the type invariant.
+        let mask = unsafe { (*self.as_raw()).dma_alias_mask };
+        if mask.is_null() || devfn >= DEVFNS {
+            return false;
+        }
+        // SAFETY: The mask has a bit for each of the 256 function numbers, and `devfn` is one.
+        let word = unsafe { *mask.add((devfn / usize::BITS) as usize) };
+        word >> (devfn % usize::BITS) & 1 != 0
+    }
+
+    /// What this bridge makes of requester IDs.
+    fn upstream(&self) -> Upstream {
+        let pdev = self.as_raw();
+        // SAFETY: By the type invariant.
+        let (flags, pcie_cap, pcie_flags) =
+            unsafe { ((*pdev).dev_flags, (*pdev).pcie_cap, (*pdev).pcie_flags_reg) };
+        let flag = |bit: u32| u32::from(flags) & bit != 0;
+
+        if flag(bindings::pci_dev_flags_PCI_DEV_FLAGS_BRIDGE_XLATE_ROOT) {
+            return Upstream::Translated;
+        }
+        if pcie_cap == 0 {
+            return Upstream::Alias(
+                if flag(bindings::pci_dev_flags_PCI_DEV_FLAG_PCIE_BRIDGE_ALIAS) {
+                    self.secondary_id()
+                } else {
+                    self.rid()
+                },
+            );
+        }
+        match pcie_flags >> 4 & 0xf {
+            port_type::ROOT_PORT | port_type::UPSTREAM | port_type::DOWNSTREAM => {
+                Upstream::Forwarded
+            }
+            port_type::PCIE_TO_PCI_BRIDGE
+                if flag(bindings::pci_dev_flags_PCI_DEV_FLAGS_PCI_BRIDGE_NO_ALIAS) =>
+            {
+                Upstream::Forwarded
+            }
+            port_type::PCIE_TO_PCI_BRIDGE => Upstream::Alias(self.secondary_id()),
+            port_type::PCI_TO_PCIE_BRIDGE => Upstream::Alias(self.rid()),
+            _ => Upstream::Forwarded,
+        }
+    }
+
+    /// Requester ID of device 0, function 0 on the bus below this bridge.
+    fn secondary_id(&self) -> u32 {
+        // SAFETY: By the type invariant; a bridge keeps its bus for as long as there are
+        // functions below it, one of which we come from.
+        let bus = unsafe { (*(*self.as_raw()).subordinate).number };
+        u32::from(bus) << 8
+    }
+}
+
+fn add(ids: &mut KVec<u32>, id: u32) -> Result {
+    if !ids.contains(&id) {
+        ids.push(id, GFP_KERNEL)?;
+    }
+    Ok(())
+}

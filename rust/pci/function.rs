@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One PCI function.
+
+use core::ptr::{
+    self,
+    NonNull, //
+};
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
+    },
+    types::Opaque, //
+};
+
+#[allow(improper_ctypes, reason = "without lockdep, C structs contain empty ones")]
+extern "C" {
+    fn rust_iommu_helper_to_pci_dev(dev: *mut bindings::device) -> *mut bindings::pci_dev;
+    fn rust_iommu_helper_pci_domain_nr(pdev: *mut bindings::pci_dev) -> i32;
+    fn rust_iommu_helper_pci_physfn(pdev: *mut bindings::pci_dev) -> *mut bindings::pci_dev;
+}
+
+/// A PCI function.
+///
+/// # Invariants
+///
+/// The object is a `struct pci_dev` whose reference count is not zero.
+#[repr(transparent)]
+pub struct Function(Opaque<bindings::pci_dev>);
+
+// SAFETY: `struct pci_dev` is reference counted and may be used from any thread.
+unsafe impl Send for Function {}
+// SAFETY: What is read here is fixed from the time the device is added.
+unsafe impl Sync for Function {}
+
+// SAFETY: The reference count is that of the embedded `struct device`.
+unsafe impl AlwaysRefCounted for Function {
+    fn inc_ref(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::pci_dev_get(self.as_raw()) };
+    }
+
+    unsafe fn dec_ref(this: NonNull<Self>) {
+        // SAFETY: The caller gives up one reference.
+        unsafe { bindings::pci_dev_put(this.cast().as_ptr()) };
+    }
+}
+
+/// One step on the way from a root bus to a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hop {
+    /// Bus number.
+    pub bus: u8,
+    /// Device (bits 7:3) and function (bits 2:0) number.
+    pub devfn: u8,
+}
+
+impl Function {
+    /// The function that `dev` is; `None` if it is no PCI function.
+    ///
+    /// # Safety
+    ///
+    /// `dev` points to a device that stays allocated during `'a`.
+    pub unsafe fn from_device<'a>(dev: *mut bindings::device) -> Option<&'a Self> {
+        // SAFETY: The caller gives a live device.
+        let pdev = unsafe { rust_iommu_helper_to_pci_dev(dev) };
+        // SAFETY: Null, or the `struct pci_dev` around a device that outlives `'a`; `Function` is
+        // transparent.
+        unsafe { pdev.cast::<Self>().as_ref() }
+    }
+
+    /// The function behind a pointer.
+    ///
+    /// # Safety
+    ///
+    /// `pdev` points to a `struct pci_dev` that stays allocated during `'a`.
+    pub(super) unsafe fn from_raw<'a>(pdev: *mut bindings::pci_dev) -> &'a Self {
+        // SAFETY: The caller gives a live object; `Function` is transparent.
+        unsafe { &*pdev.cast::<Self>() }
+    }
+
+    /// The `struct pci_dev`.
+    pub(super) fn as_raw(&self) -> *mut bindings::pci_dev {
+        self.0.get()
+    }
+
+    /// The `struct device` inside, for C functions that take one.
+    pub fn as_device(&self) -> *mut bindings::device {
+        // SAFETY: By the type invariant; only the address is taken.
+        unsafe { &raw mut (*self.as_raw()).dev }
+    }
+
+    /// The name, as in `0000:00:02.0`.
+    pub fn name(&self) -> &CStr {
+        // SAFETY: A device that was added has a name, which stays as long as the device.
+        unsafe { CStr::from_char_ptr(bindings::dev_name(self.as_device())) }
+    }
+
+    /// The segment (PCI domain).
+    pub fn segment(&self) -> u32 {
+        // SAFETY: By the type invariant.
+        let segment = unsafe { rust_iommu_helper_pci_domain_nr(self.as_raw()) };
+        // CAST: Segments are not negative.
+        segment as u32
+    }
+
+    /// Bus, device and function number.
+    pub fn hop(&self) -> Hop {
+        let pdev = self.as_raw();
+        // SAFETY: By the type invariant; a function has a bus for as long as it exists.
+        let bus = unsafe { (*(*pdev).bus).number };
+        // SAFETY: By the type invariant.
+        let devfn = unsafe { (*pdev).devfn };
+        // CAST: `devfn` has eight bits.
+        Hop { bus, devfn: devfn as u8 }
+    }
+
+    /// The requester ID of the function itself.
+    pub fn rid(&self) -> u32 {
+        let Hop { bus, devfn } = self.hop();
+        u32::from(bus) << 8 | u32::from(devfn)
+    }
+
+    /// The bridge above the function; `None` on a root bus, and on the virtual buses of SR-IOV.
+    pub fn bridge(&self) -> Option<&Self> {
+        // SAFETY: By the type invariant; the bridge above outlives the functions below it.
+        unsafe { (*(*self.as_raw()).bus).self_.cast::<Self>().as_ref() }
+    }
+
+    /// Whether the function is a bridge.
+    pub fn is_bridge(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { !(*self.as_raw()).subordinate.is_null() }
+    }
+
+    /// For a virtual function the physical one, for any other the function itself: firmware
+    /// names physical functions only.
+    pub fn physical(&self) -> &Self {
+        // SAFETY: By the type invariant; the physical function outlives its virtual ones.
+        unsafe { Self::from_raw(rust_iommu_helper_pci_physfn(self.as_raw())) }
+    }
+
+    /// The bridges above the function from the root bus down, and the function itself, last.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn path(&self) -> Result<KVec<Hop>> {
+        let mut hops = KVec::new();
+        let mut next = Some(self);
+        while let Some(function) = next {
+            hops.push(function.hop(), GFP_KERNEL)?;
+            next = function.bridge();
+        }
+        hops.reverse();
+        Ok(hops)
+    }
+}
+
+/// Every PCI function of the machine, as far as found now.
+pub fn all() -> impl Iterator<Item = ARef<Function>> {
+    let mut last: Option<ARef<Function>> = None;
+    core::iter::from_fn(move || {
+        let from = match last.take() {
+            // The call below gives up the reference.
+            Some(function) => ARef::into_raw(function).cast().as_ptr(),
+            None => ptr::null_mut(),
+        };
+        // SAFETY: `from` is null, or a function with a reference that the call takes over.
+        let pdev = unsafe { bindings::pci_get_device(PCI_ANY_ID, PCI_ANY_ID, from) };
+        let pdev = NonNull::new(pdev.cast::<Function>())?;
+        // SAFETY: The call returned a reference, which the `ARef` takes over.
+        let function = unsafe { ARef::from_raw(pdev) };
+        last = Some(function.clone());
+        Some(function)
+    })
+}
+
+/// Matches any vendor and any device.
+const PCI_ANY_ID: u32 = !0;
