@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Domains: I/O address spaces with one page table each, and where that table is in use.
+//!
+//! A domain may be reached by any number of routes, on any number of instances. What an
+//! invalidation must reach is kept as a list with one [`Attachment`] per instance, read under RCU
+//! by whoever unmaps. An attachment is on the list *before* the first entry of its instance
+//! points at the table, and leaves it only after the last one was rewritten and its tag flushed:
+//! there is no moment at which hardware caches what an unmap does not reach.
+//!
+//! Routes hold a reference to the domain. The table is therefore not freed while an entry points
+//! at it, whatever a caller does.
+
+use crate::{
+    driver::{
+        Caches,
+        Scope, //
+    },
+    instance::{
+        Instance,
+        Tag, //
+    },
+    table::PageTable, //
+};
+use iommu_ext::{
+    addr::IovaRange,
+    gather::Gather,
+    sync::rcu_list::RcuList, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu,
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// The use of a domain by one instance.
+struct Attachment {
+    instance: Arc<Instance>,
+    /// What the instance's TLB calls the domain.
+    tag: Tag,
+    /// Routes of this instance that lead to the domain. Changed under [`Domain::lock`].
+    routes: Atomic<u32>,
+}
+
+/// One I/O address space.
+#[pin_data]
+pub struct Domain {
+    table: Arc<dyn PageTable>,
+    #[pin]
+    attachments: RcuList<Attachment>,
+    /// Serialises attaching to and leaving the domain.
+    #[pin]
+    lock: Mutex<()>,
+}
+
+impl Domain {
+    /// A domain that translates by `table`, with no route to it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new(table: Arc<dyn PageTable>) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                table,
+                attachments <- RcuList::new(),
+                lock <- new_mutex!(()),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The page table.
+    #[inline]
+    pub fn table(&self) -> &Arc<dyn PageTable> {
+        &self.table
+    }
+
+    /// Sends the invalidation that an unmap owes, and then frees the table pages it cut out.
+    ///
+    /// If a unit does not answer, the pages are kept for good: it may still walk them. Any
+    /// context.
+    #[inline]
+    pub fn sync(&self, gather: &mut Gather) {
+        let caches = if gather.has_pages() {
+            Caches::LeavesAndTables
+        } else {
+            Caches::Leaves
+        };
+        let done = match gather.range() {
+            Some(range) => self.invalidate(Scope::Range(range, caches)),
+            None => Ok(()),
+        };
+        if caches == Caches::LeavesAndTables {
+            match done {
+                Ok(()) => gather.free_pages(),
+                Err(_) => gather.leak_pages(),
+            }
+        }
+    }
+
+    /// Drops everything that any instance has cached of this domain. Any context.
+    ///
+    /// # Errors
+    ///
+    /// As [`Driver::invalidate`](crate::driver::Driver::invalidate).
+    pub fn flush_all(&self) -> Result {
+        self.invalidate(Scope::Tag)
+    }
+
+    /// Makes new mappings of `range` count, on instances that cache missing ones. Any context.
+    ///
+    /// # Errors
+    ///
+    /// As [`Driver::invalidate`](crate::driver::Driver::invalidate).
+    pub fn sync_map(&self, range: IovaRange) -> Result {
+        self.invalidate(Scope::Range(range, Caches::LeavesAndTables))
+    }
+
+    /// One invalidation per instance, all of them sent even if one fails.
+    #[inline]
+    fn invalidate(&self, scope: Scope) -> Result {
+        let guard = rcu::read_lock();
+        let mut result = Ok(());
+        for attachment in self.attachments.iter(&guard) {
+            let sent = attachment
+                .instance
+                .driver()
+                .invalidate(attachment.tag, scope);
+            result = result.and(sent);
+        }
+        result
+    }
+
+    /// Counts one more route from `instance`, and returns the tag to use for it. From here on,
+    /// invalidations of the domain reach the instance.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOSPC`: the instance has no more tags.
+    /// - `ENOMEM`.
+    pub(crate) fn enter(&self, instance: &Arc<Instance>) -> Result<Tag> {
+        let _lock = self.lock.lock();
+        if let Some(tag) = self.with_attachment(instance, |attachment| {
+            attachment.routes.add(1, Relaxed);
+            attachment.tag
+        }) {
+            return Ok(tag);
+        }
+        let tag = instance.alloc_tag()?;
+        let attachment = Attachment {
+            instance: instance.clone(),
+            tag,
+            routes: Atomic::new(1),
+        };
+        if let Err(e) = self.attachments.push(attachment) {
+            instance.free_tag(tag);
+            return Err(e);
+        }
+        Ok(tag)
+    }
+
+    /// Counts one route less from `instance`, whose entry points elsewhere by now, and drops what
+    /// is cached under the tag. With the last route the tag is given back.
+    ///
+    /// # Errors
+    ///
+    /// As [`Driver::invalidate`](crate::driver::Driver::invalidate); the tag is then never used
+    /// again, and the caller must keep the domain for good.
+    pub(crate) fn leave(&self, instance: &Arc<Instance>) -> Result {
+        let _lock = self.lock.lock();
+        let Some((tag, last)) = self.with_attachment(instance, |attachment| {
+            let before = attachment.routes.fetch_sub(1, Relaxed);
+            (attachment.tag, before == 1)
+        }) else {
+            return Ok(());
+        };
+        let flushed = instance.driver().invalidate(tag, Scope::Tag);
+        if last {
+            self.attachments
+                .remove(|attachment| Arc::ptr_eq(&attachment.instance, instance));
+            if flushed.is_ok() {
+                instance.free_tag(tag);
+            }
+        }
+        flushed
+    }
+
+    fn with_attachment<R>(
+        &self,
+        instance: &Arc<Instance>,
+        f: impl FnOnce(&Attachment) -> R,
+    ) -> Option<R> {
+        let guard = rcu::read_lock();
+        self.attachments
+            .iter(&guard)
+            .find(|attachment| Arc::ptr_eq(&attachment.instance, instance))
+            .map(f)
+    }
+}

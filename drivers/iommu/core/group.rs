@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Groups: the smallest sets of endpoints that are isolated from each other, and where the routes
+//! of their members lead.
+//!
+//! Which endpoints belong together is decided from topology (ACS, aliases) by the front end. Two
+//! members may share a requester ID: the entry of that ID goes with the last of them.
+
+use crate::{
+    domain::Domain,
+    endpoint::Endpoint,
+    instance::Instance,
+    driver::Scope,
+    route::{
+        Entry,
+        Route, //
+    }, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// Where a route leads.
+#[derive(Clone)]
+pub enum Target {
+    /// Nowhere: no DMA passes.
+    Blocked,
+    /// To memory, untranslated.
+    Identity,
+    /// To a domain.
+    Domain(Arc<Domain>),
+}
+
+/// An endpoint and its routes.
+struct Member {
+    endpoint: Arc<Endpoint>,
+    /// Routes that were ever attached, with where they lead now. The RID's comes first.
+    routes: KVec<(Route, Target)>,
+}
+
+/// A set of endpoints that cannot be told apart or kept apart.
+#[pin_data]
+pub struct Group {
+    #[pin]
+    members: Mutex<KVec<Member>>,
+}
+
+impl Group {
+    /// An empty group.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                members <- new_mutex!(KVec::new()),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Adds an endpoint, all of whose routes are blocked.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn join(&self, endpoint: Arc<Endpoint>) -> Result {
+        let mut routes = KVec::with_capacity(1, GFP_KERNEL)?;
+        routes.push((Route::Rid, Target::Blocked), GFP_KERNEL)?;
+        let mut members = self.members.lock();
+        members.push(Member { endpoint, routes }, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// Makes a route of a member lead to `target`. Hardware sees the old target or the new one,
+    /// at most with DMA blocked in between.
+    ///
+    /// Attaching to [`Target::Blocked`] cannot fail for a route that was attached before.
+    ///
+    /// # Errors
+    ///
+    /// The route leads where it led before, and
+    ///
+    /// - `ENODEV`: the endpoint is no member.
+    /// - `EINVAL`: the instance cannot walk the domain's table, has no such routes, or none that
+    ///   pass DMA untranslated.
+    /// - `ENOSPC`: the instance has no more tags.
+    /// - `ENOMEM`.
+    pub fn attach(&self, endpoint: &Arc<Endpoint>, route: Route, target: Target) -> Result {
+        let mut members = self.members.lock();
+        let member = members
+            .iter_mut()
+            .find(|member| Arc::ptr_eq(&member.endpoint, endpoint))
+            .ok_or(ENODEV)?;
+        let current = member.target_mut(route)?;
+        let instance = endpoint.instance();
+        let driver = instance.driver();
+
+        match &target {
+            Target::Blocked => driver.set_route(endpoint.ids(), route, Entry::Blocked),
+            Target::Identity => {
+                instance.limits().identity.ok_or(EINVAL)?;
+                driver.set_route(endpoint.ids(), route, Entry::Identity);
+            }
+            Target::Domain(domain) => {
+                let table = domain.table().descriptor();
+                driver.prepare(endpoint, route, table)?;
+                let tag = domain.enter(instance)?;
+                driver.set_route(endpoint.ids(), route, Entry::Table { table, tag });
+                if instance.limits().flush_on_map {
+                    // Faults may be cached under the tag from before. A failure is logged by
+                    // the driver, and costs DMA faults, not safety.
+                    let _ = driver.invalidate(tag, Scope::Tag);
+                }
+            }
+        }
+        let old = core::mem::replace(current, target);
+        old.left_by(instance);
+        Ok(())
+    }
+
+    /// Blocks all routes of a member and removes it. Requester IDs that another member shares
+    /// stay as they are.
+    pub fn leave(&self, endpoint: &Arc<Endpoint>) {
+        let mut members = self.members.lock();
+        let instance = endpoint.instance();
+        for &id in endpoint.ids() {
+            let shared = members.iter().any(|other| {
+                !Arc::ptr_eq(&other.endpoint, endpoint) && other.endpoint.ids().contains(&id)
+            });
+            if shared {
+                continue;
+            }
+            for member in members.iter() {
+                if Arc::ptr_eq(&member.endpoint, endpoint) {
+                    for (route, _) in member.routes.iter() {
+                        instance.driver().set_route(&[id], *route, Entry::Blocked);
+                    }
+                }
+            }
+        }
+        for member in members.iter_mut() {
+            if Arc::ptr_eq(&member.endpoint, endpoint) {
+                for (_, target) in member.routes.iter_mut() {
+                    core::mem::replace(target, Target::Blocked).left_by(instance);
+                }
+            }
+        }
+        members.retain(|member| !Arc::ptr_eq(&member.endpoint, endpoint));
+    }
+}
+
+impl Member {
+    /// Where the route leads, to be changed. A route that is new leads nowhere.
+    fn target_mut(&mut self, route: Route) -> Result<&mut Target> {
+        let found = self.routes.iter().position(|(other, _)| *other == route);
+        let index = match found {
+            Some(index) => index,
+            None => {
+                self.routes.push((route, Target::Blocked), GFP_KERNEL)?;
+                self.routes.len().saturating_sub(1)
+            }
+        };
+        self.routes
+            .get_mut(index)
+            .map(|(_, target)| target)
+            .ok_or(ENODEV)
+    }
+}
+
+impl Target {
+    /// Drops what hardware has cached of this target on behalf of a route that led here.
+    fn left_by(self, instance: &Arc<Instance>) {
+        match self {
+            Self::Blocked => (),
+            Self::Identity => {
+                if let Some(tag) = instance.limits().identity {
+                    // A failure is logged by the driver; memory is not freed on its success.
+                    let _ = instance.driver().invalidate(tag, Scope::Tag);
+                }
+            }
+            Self::Domain(domain) => {
+                if domain.leave(instance).is_err() {
+                    pr_err!(
+                        "{}: stale translations may be in use; the page table is kept for good\n",
+                        instance.name()
+                    );
+                    core::mem::forget(domain);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Instances: one hardware unit each, with the endpoints behind it and the tags in its TLB.
+
+use crate::{
+    driver::{
+        Driver,
+        Limits, //
+    },
+    endpoint::Endpoint, //
+};
+use iommu_ext::{
+    fwnode,
+    ida::Ida,
+    ratelimit::RateLimit,
+    sync::rcu_list::RcuList, //
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::{
+        rcu,
+        Arc, //
+    }, //
+};
+
+/// What a domain is called inside one instance's TLB: VT-d domain ID, SMMU ASID or VMID.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag(pub u32);
+
+/// One hardware unit.
+#[pin_data]
+pub struct Instance {
+    name: CString,
+    key: fwnode::Key,
+    limits: Limits,
+    driver: Arc<dyn Driver>,
+    #[pin]
+    tags: Ida,
+    #[pin]
+    endpoints: RcuList<Arc<Endpoint>>,
+    #[pin]
+    fault_limit: RateLimit,
+}
+
+impl Instance {
+    /// An instance that `key` will name once it is registered
+    /// ([`Registration::new`](crate::registry::Registration::new)).
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new(
+        name: CString,
+        key: fwnode::Key,
+        limits: Limits,
+        driver: Arc<dyn Driver>,
+    ) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                name,
+                key,
+                limits,
+                driver,
+                tags <- Ida::new(),
+                endpoints <- RcuList::new(),
+                fault_limit <- RateLimit::new(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The unit's name, as in `dmar0`.
+    pub fn name(&self) -> &CStr {
+        &self.name
+    }
+
+    /// The firmware node that names this unit.
+    pub fn key(&self) -> fwnode::Key {
+        self.key
+    }
+
+    /// What the unit can do.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The hardware side.
+    #[inline]
+    pub fn driver(&self) -> &dyn Driver {
+        &*self.driver
+    }
+
+    /// Makes an endpoint of the device whose DMA carries `ids`, and lets the driver make ready
+    /// for it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what [`Driver::probe`] returns.
+    pub fn probe(
+        self: &Arc<Self>,
+        name: CString,
+        ids: KVec<u32>,
+    ) -> Result<Arc<Endpoint>> {
+        let endpoint = Arc::new(Endpoint::new(name, self.clone(), ids), GFP_KERNEL)?;
+        self.driver.probe(&endpoint)?;
+        self.endpoints.push(endpoint.clone())?;
+        Ok(endpoint)
+    }
+
+    /// Forgets an endpoint. Its routes are blocked already.
+    pub fn release(&self, endpoint: &Arc<Endpoint>) {
+        self.endpoints.remove(|other| Arc::ptr_eq(other, endpoint));
+    }
+
+    /// Calls `f` with the endpoints that `id` names: several if they share an alias. Any context.
+    pub fn endpoints_of(&self, id: u32, mut f: impl FnMut(&Endpoint)) {
+        let guard = rcu::read_lock();
+        for endpoint in self.endpoints.iter(&guard) {
+            if endpoint.ids().contains(&id) {
+                f(endpoint);
+            }
+        }
+    }
+
+    /// Whether one more line about faults of this unit may go to the log.
+    pub(crate) fn may_log_fault(&self) -> bool {
+        self.fault_limit.allows(&self.name)
+    }
+
+    /// Takes an unused tag.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOSPC`: the hardware has no more tags.
+    /// - `ENOMEM`.
+    pub(crate) fn alloc_tag(&self) -> Result<Tag> {
+        self.tags
+            .alloc(self.limits.first_tag, self.limits.last_tag)
+            .map(Tag)
+    }
+
+    /// Gives a tag back. Nothing is cached under it any more.
+    pub(crate) fn free_tag(&self, tag: Tag) {
+        self.tags.free(tag.0);
+    }
+}
