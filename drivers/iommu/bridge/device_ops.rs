@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `struct iommu_ops`: devices appear, are grouped, and go.
+//!
+//! One table of callbacks serves every instance and every kind of IOMMU: which instance a device
+//! belongs to is looked up by the node that its spec names.
+
+use crate::{
+    domain_ops,
+    spec::{
+        self,
+        Spec, //
+    },
+    unit, //
+};
+use core::ptr;
+use iommu_core::{
+    endpoint::Endpoint,
+    group::Group,
+    registry,
+    reserved, //
+};
+use iommu_ext::pci::Function;
+use kernel::{
+    bindings,
+    error::from_err_ptr,
+    ffi::c_void,
+    prelude::*,
+    str::CString,
+    sync::{
+        Arc,
+        SetOnce, //
+    },
+    types::ForeignOwnable, //
+};
+
+/// What we keep for a device, behind `dev_iommu_priv_get()`.
+pub(crate) struct Device {
+    endpoint: Arc<Endpoint>,
+    group: SetOnce<Arc<Group>>,
+}
+
+impl Device {
+    /// What we keep for `dev`.
+    ///
+    /// # Safety
+    ///
+    /// `dev` was accepted by [`probe_device_callback`] and is not released during `'a`.
+    pub(crate) unsafe fn of<'a>(dev: *mut bindings::device) -> &'a Self {
+        // SAFETY: `dev->iommu` exists from before `probe_device` until after `release_device`,
+        // and `probe_device` set the pointer.
+        unsafe { &*(*(*dev).iommu).priv_.cast::<Self>() }
+    }
+
+    /// The endpoint in our core.
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// The group, once `device_group` was called.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` before that.
+    pub(crate) fn group(&self) -> Result<&Arc<Group>> {
+        self.group.as_ref().ok_or(ENODEV)
+    }
+}
+
+/// The callbacks, and the module that must stay while the C core may use them.
+#[repr(transparent)]
+pub(crate) struct Ops(bindings::iommu_ops);
+
+// SAFETY: The table is never changed.
+unsafe impl Sync for Ops {}
+
+extern "C" {
+    static __this_module: c_void;
+}
+
+pub(crate) static OPS: Ops = Ops(bindings::iommu_ops {
+    capable: Some(capable_callback),
+    domain_alloc_paging: Some(domain_ops::alloc_paging_callback),
+    probe_device: Some(probe_device_callback),
+    release_device: Some(release_device_callback),
+    device_group: Some(device_group_callback),
+    get_resv_regions: Some(get_resv_regions_callback),
+    def_domain_type: Some(def_domain_type_callback),
+    default_domain_ops: domain_ops::PAGING.as_ptr(),
+    identity_domain: domain_ops::IDENTITY.as_ptr(),
+    blocked_domain: domain_ops::BLOCKED.as_ptr(),
+    // No `release_domain`: it would block requester IDs that another device still shares.
+    // `release_device` blocks those that go with the device.
+    owner: (&raw const __this_module).cast_mut().cast(),
+    ..pin_init::zeroed()
+});
+
+impl Ops {
+    pub(crate) fn as_ptr(&'static self) -> *const bindings::iommu_ops {
+        &raw const self.0
+    }
+}
+
+/// A device is there: find its instance, and make an endpoint of it.
+unsafe extern "C" fn probe_device_callback(
+    dev: *mut bindings::device,
+) -> *mut bindings::iommu_device {
+    // SAFETY: The C core holds a reference to the device during the call.
+    let function = unsafe { Function::from_device(dev) };
+    let probed = match function {
+        Some(function) => probe_pci(function),
+        // Firmware names no unit for other devices on x86.
+        None => Err(ENODEV),
+    };
+    match probed {
+        Ok((device, iommu)) => {
+            // SAFETY: The C core allocated `dev->iommu` before the call.
+            unsafe { bindings::dev_iommu_priv_set(dev, device.into_foreign().cast()) };
+            iommu
+        }
+        Err(e) => e.to_ptr(),
+    }
+}
+
+fn probe_pci(function: &Function) -> Result<(KBox<Device>, *mut bindings::iommu_device)> {
+    let spec = Spec::of_pci(function)?.ok_or(ENODEV)?;
+    let instance = registry::find(spec.unit).ok_or(ENODEV)?;
+    let iommu = unit::iommu_device_of(spec.unit).ok_or(ENODEV)?;
+    if let Some(driver) = function.driver_name() {
+        // To switch it now would pull the mappings away from under its DMA.
+        pr_err!(
+            "{}: {} was bound to driver {} before {} was ready; its DMA stays blocked: \
+             load the IOMMU driver from the initramfs\n",
+            instance.name(),
+            function.name(),
+            driver,
+            instance.name()
+        );
+        return Err(ENODEV);
+    }
+    // Before the group is formed. Functions that were there at load have it already.
+    function.enable_acs();
+    let endpoint = instance.probe(CString::try_from(function.name())?, spec.ids)?;
+    let device = KBox::new(
+        Device {
+            endpoint: endpoint.clone(),
+            group: SetOnce::new(),
+        },
+        GFP_KERNEL,
+    );
+    match device {
+        Ok(device) => Ok((device, iommu)),
+        Err(e) => {
+            instance.release(&endpoint);
+            Err(e.into())
+        }
+    }
+}
+
+/// A device goes.
+unsafe extern "C" fn release_device_callback(dev: *mut bindings::device) {
+    // SAFETY: The C core releases only devices that `probe_device` accepted, and each once.
+    let device = unsafe { KBox::<Device>::from_foreign((*(*dev).iommu).priv_.cast()) };
+    // SAFETY: As above.
+    unsafe { bindings::dev_iommu_priv_set(dev, ptr::null_mut()) };
+    let endpoint = device.endpoint();
+    if let Ok(group) = device.group() {
+        group.leave(endpoint);
+    }
+    endpoint.instance().release(endpoint);
+}
+
+/// The group of a device: decided from topology by the C core.
+unsafe extern "C" fn device_group_callback(
+    dev: *mut bindings::device,
+) -> *mut bindings::iommu_group {
+    // SAFETY: Only PCI devices are accepted by `probe_device`.
+    let group = unsafe { bindings::pci_device_group(dev) };
+    let Ok(group) = from_err_ptr(group) else {
+        return group;
+    };
+    // SAFETY: `probe_device` accepted the device just before, and the group is referenced.
+    match unsafe { join(dev, group) } {
+        Ok(()) => group,
+        Err(e) => {
+            // SAFETY: The reference was made for us.
+            unsafe { bindings::iommu_group_put(group) };
+            e.to_ptr()
+        }
+    }
+}
+
+/// Adds the endpoint of `dev` to our group behind the C group.
+///
+/// # Safety
+///
+/// `dev` was accepted by `probe_device`, and `group` is referenced. The C core's probe lock is
+/// held.
+unsafe fn join(dev: *mut bindings::device, group: *mut bindings::iommu_group) -> Result {
+    // SAFETY: The caller holds a reference to the group.
+    let data = unsafe { bindings::iommu_group_get_iommudata(group) };
+    let ours = if data.is_null() {
+        let ours = Group::new()?;
+        // SAFETY: The group is referenced, and the callback frees what is put in here.
+        unsafe {
+            bindings::iommu_group_set_iommudata(
+                group,
+                ours.clone().into_foreign(),
+                Some(group_release_callback),
+            )
+        };
+        ours
+    } else {
+        // SAFETY: Only this function sets the data, to an `Arc<Group>`.
+        Arc::from(unsafe { <Arc<Group> as ForeignOwnable>::borrow(data) })
+    };
+    // SAFETY: The caller says that the device was accepted.
+    let device = unsafe { Device::of(dev) };
+    ours.join(device.endpoint().clone())?;
+    device.group.populate(ours);
+    Ok(())
+}
+
+/// The C group is freed: drop ours.
+unsafe extern "C" fn group_release_callback(data: *mut c_void) {
+    // SAFETY: `join` put an `Arc<Group>` there, and the C core calls this once.
+    drop(unsafe { Arc::<Group>::from_foreign(data) });
+}
+
+unsafe extern "C" fn capable_callback(
+    dev: *mut bindings::device,
+    capability: bindings::iommu_cap,
+) -> bool {
+    // SAFETY: The C core asks only about devices it has probed.
+    let limits = unsafe { Device::of(dev) }.endpoint().instance().limits();
+    match capability {
+        bindings::iommu_cap_IOMMU_CAP_CACHE_COHERENCY => limits.cache_coherent,
+        // Where each new mapping costs an invalidation, deferring the others gains nothing.
+        bindings::iommu_cap_IOMMU_CAP_DEFERRED_FLUSH => !limits.flush_on_map,
+        _ => false,
+    }
+}
+
+unsafe extern "C" fn def_domain_type_callback(dev: *mut bindings::device) -> i32 {
+    // SAFETY: The C core asks only about devices it has probed.
+    let limits = unsafe { Device::of(dev) }.endpoint().instance().limits();
+    match limits.identity {
+        Some(_) => 0,
+        // CAST: A small constant.
+        None => bindings::IOMMU_DOMAIN_DMA as i32,
+    }
+}
+
+/// The addresses that mappings for a device must keep out of.
+unsafe extern "C" fn get_resv_regions_callback(
+    dev: *mut bindings::device,
+    list: *mut bindings::list_head,
+) {
+    // SAFETY: The C core asks only about devices it has probed.
+    let device = unsafe { Device::of(dev) };
+    // SAFETY: The C core holds a reference to the device during the call.
+    let Some(function) = (unsafe { Function::from_device(dev) }) else {
+        return;
+    };
+    let listed = spec::with_path(function, |path| {
+        reserved::for_each(device.endpoint(), path, |region| {
+            // SAFETY: The C core gives an initialised list for us to add to.
+            unsafe { add_region(list, &region) };
+        });
+    });
+    if listed.is_err() {
+        pr_err!("{}: no memory for its reserved regions\n", function.name());
+    }
+}
+
+/// Adds one region to the list of the C core, which frees it.
+///
+/// # Safety
+///
+/// `list` is initialised, and nobody else uses it.
+unsafe fn add_region(list: *mut bindings::list_head, region: &reserved::Region) {
+    let (prot, kind) = match region.kind {
+        reserved::Kind::Direct => (
+            bindings::IOMMU_READ | bindings::IOMMU_WRITE,
+            bindings::iommu_resv_type_IOMMU_RESV_DIRECT,
+        ),
+        reserved::Kind::Msi => (0, bindings::iommu_resv_type_IOMMU_RESV_MSI),
+    };
+    let first = region.range.first().0;
+    let len = region.range.last().0.wrapping_sub(first).wrapping_add(1);
+    // SAFETY: Any range may be asked for.
+    // CAST: Flags are small, sizes have 64 bits.
+    let resv = unsafe {
+        bindings::iommu_alloc_resv_region(first, len as usize, prot as i32, kind, bindings::GFP_KERNEL)
+    };
+    if !resv.is_null() {
+        // SAFETY: The region is new, and the caller gives exclusive use of an initialised list.
+        unsafe { bindings::list_add_tail(&raw mut (*resv).list, list) };
+    }
+}

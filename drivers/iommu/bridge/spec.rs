@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Specs: which instance a device names, and the requester IDs its DMA carries.
+
+use iommu_core::firmware::{
+    self,
+    Hop,
+    Path, //
+};
+use iommu_ext::{
+    fwnode,
+    pci::Function, //
+};
+use kernel::prelude::*;
+
+/// What a device says about the IOMMU in front of it.
+pub(crate) struct Spec {
+    /// Node of the unit.
+    pub(crate) unit: fwnode::Key,
+    /// Every requester ID the device's DMA may carry.
+    pub(crate) ids: KVec<u32>,
+}
+
+impl Spec {
+    /// The spec of a PCI function, from the scopes that firmware published; `None` if no unit
+    /// translates the function.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn of_pci(function: &Function) -> Result<Option<Self>> {
+        unit_of(function)?.map(|unit| {
+            Ok(Self {
+                unit,
+                ids: function.requester_ids()?,
+            })
+        })
+        .transpose()
+    }
+}
+
+/// The node of the unit that translates a PCI function; `None` if firmware names none.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub(crate) fn unit_of(function: &Function) -> Result<Option<fwnode::Key>> {
+    with_path(function, |path| firmware::unit_of(path))
+}
+
+/// Calls `f` with where firmware sees the function: a virtual function where its physical one is.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub(crate) fn with_path<R>(function: &Function, f: impl FnOnce(&Path<'_>) -> R) -> Result<R> {
+    let physical = function.physical();
+    let mut hops = KVec::new();
+    for hop in physical.path()? {
+        hops.push(
+            Hop {
+                bus: hop.bus,
+                devfn: hop.devfn,
+            },
+            GFP_KERNEL,
+        )?;
+    }
+    Ok(f(&Path {
+        segment: physical.segment(),
+        hops: &hops,
+    }))
+}

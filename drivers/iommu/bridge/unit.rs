@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Units: instances registered with the kernel's C core.
+//!
+//! Each unit has a device of its own in `/sys/class/iommu`, with a file `detach`: writing `1`
+//! there gives the devices back to untranslated DMA and lets the driver's module be unloaded. It
+//! is refused with `EBUSY`, and a line in the log, while a driver is bound to one of them.
+//!
+//! A unit moves one way only: made -> registered -> detached.
+
+use crate::{
+    control,
+    device_ops::OPS,
+    spec,
+    takeover::{
+        self,
+        Released, //
+    }, //
+};
+use core::ptr;
+use iommu_core::{
+    instance::Instance,
+    registry, //
+};
+use iommu_ext::{
+    fwnode,
+    module,
+    pci::Function, //
+};
+use kernel::{
+    bindings,
+    error::to_result,
+    new_mutex,
+    prelude::*,
+    sync::{
+        global_lock,
+        Arc,
+        Mutex, //
+    },
+    types::Opaque, //
+};
+
+/// Turning translation of a unit on and off.
+pub trait Translation: Send + Sync {
+    /// Starts to translate: from here on DMA is subject to the entries of its routes.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: the hardware does not answer.
+    fn enable(&self) -> Result;
+
+    /// Stops to translate: DMA passes as if there were no IOMMU.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: the hardware does not answer.
+    fn disable(&self) -> Result;
+}
+
+global_lock! {
+    /// What the C core knows of each registered unit: the node that names it, and its object.
+    // SAFETY: Initialised when the module is loaded.
+    pub(crate) unsafe(uninit) static UNITS: Mutex<KVec<(fwnode::Key, IommuDevice)>> = KVec::new();
+}
+
+/// The object of a unit in the C core, as an address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IommuDevice(*mut bindings::iommu_device);
+
+// SAFETY: The address is only handed to the C core.
+unsafe impl Send for IommuDevice {}
+
+/// The C core's object of the unit that `key` names; `None` before it is registered.
+pub(crate) fn iommu_device_of(key: fwnode::Key) -> Option<*mut bindings::iommu_device> {
+    UNITS
+        .lock()
+        .iter()
+        .find(|(other, _)| *other == key)
+        .map(|(_, iommu)| iommu.0)
+}
+
+/// How far a unit has come.
+enum State {
+    /// The C core does not know it yet.
+    Made,
+    /// Its devices are translated. The driver's module stays loaded.
+    Registered(module::Pin),
+    /// Its devices are no longer translated for the C core, but blocked.
+    Blocked(module::Pin),
+    /// It is off, and may go.
+    Detached,
+}
+
+/// One instance registered with the C core.
+#[pin_data(PinnedDrop)]
+pub struct Unit {
+    registration: registry::Registration,
+    translation: Arc<dyn Translation>,
+    module: &'static ThisModule,
+    #[pin]
+    iommu: Opaque<bindings::iommu_device>,
+    #[pin]
+    state: Mutex<State>,
+}
+
+// SAFETY: The C core's object is only used by the C core, which locks it, and by us under `state`.
+unsafe impl Send for Unit {}
+// SAFETY: As above.
+unsafe impl Sync for Unit {}
+
+impl Unit {
+    /// Puts an instance into our registry and gives it a device in `/sys/class/iommu`. The C core
+    /// does not use it yet.
+    ///
+    /// # Errors
+    ///
+    /// - `EEXIST`: its firmware node names another instance already, or a unit of its name exists.
+    /// - `ENOMEM`.
+    pub fn new(
+        instance: Arc<Instance>,
+        translation: Arc<dyn Translation>,
+        module: &'static ThisModule,
+    ) -> Result<Arc<Self>> {
+        let registration = registry::Registration::new(instance)?;
+        let unit = Arc::pin_init(
+            pin_init!(Self {
+                registration,
+                translation,
+                module,
+                iommu: Opaque::zeroed(),
+                state <- new_mutex!(State::Made),
+            }),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The object is zeroed and stays where it is; the name is NUL-terminated. The
+        // device is removed when the unit is dropped.
+        let added = to_result(unsafe {
+            bindings::iommu_device_sysfs_add(
+                unit.iommu.get(),
+                ptr::null_mut(),
+                control::GROUPS.as_ptr(),
+                c"%s".as_char_ptr(),
+                unit.instance().name().as_char_ptr(),
+            )
+        });
+        if added.is_err() {
+            // The call has freed the device, but left its address behind.
+            // SAFETY: Nobody else knows the object yet.
+            unsafe { (*unit.iommu.get()).dev = ptr::null_mut() };
+        }
+        added.map(|()| unit)
+    }
+
+    /// The unit that the C core's object `iommu` is part of.
+    ///
+    /// # Safety
+    ///
+    /// `iommu` is the object of a unit that is not dropped during `'a`.
+    pub(crate) unsafe fn from_raw<'a>(iommu: *mut bindings::iommu_device) -> &'a Self {
+        // SAFETY: By the requirement, `iommu` is that field of a live unit.
+        unsafe { &*kernel::container_of!(Opaque::cast_from(iommu), Self, iommu) }
+    }
+
+    /// The instance.
+    pub fn instance(&self) -> &Arc<Instance> {
+        self.registration.instance()
+    }
+
+    /// Registers the unit with the C core, which makes endpoints of its devices and gives them
+    /// domains; then turns translation on.
+    ///
+    /// Drivers were released before ([`Released::all`]): a device that has one is refused.
+    ///
+    /// # Errors
+    ///
+    /// The C core does not know the unit, translation is off, and
+    ///
+    /// - `EEXIST`: it was registered before.
+    /// - `ETIMEDOUT`: the hardware does not answer.
+    /// - what the C core returns if it cannot set up a device.
+    pub fn register(&self) -> Result {
+        let mut state = self.state.lock();
+        if !matches!(*state, State::Made) {
+            return Err(EEXIST);
+        }
+        let pin = module::Pin::new(self.module)?;
+        UNITS.lock().push(
+            (self.instance().key(), IommuDevice(self.iommu.get())),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The object is zeroed, has its device, and is unregistered before it is dropped.
+        // The callbacks belong to this module, as `owner` says. A NULL node makes the C core use
+        // them for every device that has no node of its own.
+        let registered = to_result(unsafe {
+            bindings::iommu_device_register(self.iommu.get(), OPS.as_ptr(), ptr::null_mut())
+        });
+        if let Err(e) = registered {
+            self.forget();
+            return Err(e);
+        }
+        if let Err(e) = self.translation.enable() {
+            self.unregister();
+            return Err(e);
+        }
+        *state = State::Registered(pin);
+        Ok(())
+    }
+
+    /// Gives the unit's devices back to untranslated DMA, and turns translation off.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: a driver is bound to one of the devices, or cannot be released. A line in the
+    ///   log names it.
+    /// - `ENODEV`: the unit is not registered.
+    /// - `ETIMEDOUT`: the hardware does not answer. DMA of the devices is blocked, and may be
+    ///   freed by another try.
+    pub fn detach(&self) -> Result {
+        let mut state = self.state.lock();
+        let _bridges = Released::bridges(|function| self.refuse_bound(function))?;
+        let pin = match core::mem::replace(&mut *state, State::Detached) {
+            State::Registered(pin) => {
+                self.unregister();
+                pin
+            }
+            State::Blocked(pin) => pin,
+            other => {
+                *state = other;
+                return Err(ENODEV);
+            }
+        };
+        // A driver that came in between has addresses that mean nothing without translation.
+        // Its DMA is blocked as long as translation stays on.
+        let off = takeover::bound(|function| self.refuse_bound(function))
+            .and_then(|()| self.translation.disable());
+        match off {
+            Ok(()) => {
+                pr_info!("{}: detached\n", self.instance().name());
+                Ok(())
+            }
+            Err(e) => {
+                *state = State::Blocked(pin);
+                Err(e)
+            }
+        }
+    }
+
+    /// Refuses a function of this unit, as it has a driver.
+    fn refuse_bound(&self, function: &Function) -> Result {
+        if spec::unit_of(function)? != Some(self.instance().key()) {
+            return Ok(());
+        }
+        pr_err!(
+            "{}: cannot be detached: {} is bound to driver {}\n",
+            self.instance().name(),
+            function.name(),
+            function.driver_name().unwrap_or(c"(none)")
+        );
+        Err(EBUSY)
+    }
+
+    /// Takes the unit from the C core, which releases its devices. Their DMA is blocked then.
+    fn unregister(&self) {
+        // SAFETY: Only called after the object was registered, and once.
+        unsafe { bindings::iommu_device_unregister(self.iommu.get()) };
+        self.forget();
+    }
+
+    fn forget(&self) {
+        let mut units = UNITS.lock();
+        units.retain(|(_, iommu)| iommu.0 != self.iommu.get());
+        if units.is_empty() {
+            // A static is never dropped: give the memory back by hand.
+            *units = KVec::new();
+        }
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Unit {
+    fn drop(self: Pin<&mut Self>) {
+        // First of all, as it waits for a write to `detach` that is under way.
+        // SAFETY: The object is ours; its device exists unless adding it failed.
+        unsafe {
+            if !(*self.iommu.get()).dev.is_null() {
+                bindings::iommu_device_sysfs_remove(self.iommu.get());
+            }
+        }
+        let mut state = self.state.lock();
+        if let State::Registered(_) = *state {
+            self.unregister();
+            if self.translation.disable().is_err() {
+                // The hardware still walks its tables: they must never be freed.
+                core::mem::forget(self.translation.clone());
+            }
+        }
+        *state = State::Detached;
+    }
+}
