@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the core asks of a unit: context entries and invalidations.
+
+use crate::{
+    invalidate::descriptor::{
+        cover,
+        Descriptor, //
+    },
+    tables::context::{
+        ContextEntry,
+        DomainId, //
+    },
+    unit::Unit, //
+};
+use iommu_core::{
+    driver::{
+        Driver,
+        Limits,
+        Scope, //
+    },
+    endpoint::Endpoint,
+    instance::Tag,
+    route::{
+        Entry,
+        Route, //
+    },
+    table::{
+        self,
+        PageTable, //
+    }, //
+};
+use iommu_ext::addr::{
+    Iova,
+    IovaRange, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use pgtable::{
+    fmt::vtd_second,
+    table::Config, //
+};
+
+/// Domain ID of untranslated DMA. 0 is the unit's own in caching mode (VT-d 6.1), and so never
+/// used.
+const IDENTITY: Tag = Tag(1);
+
+/// Addresses that the CPUs take for interrupts (VT-d 3.14): writes there are not translated.
+const MSI_WINDOW: Option<IovaRange> = IovaRange::new(Iova(0xfee0_0000), Iova(0xfeef_ffff));
+
+impl Unit {
+    /// What the core may expect of the unit.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            first_tag: IDENTITY.0 + 1,
+            // Domain IDs have 16 bits at most, and the unit has 16 of them at least.
+            last_tag: self.features.domain_ids.saturating_sub(1),
+            identity: self.features.pass_through.then_some(IDENTITY),
+            cache_coherent: true,
+            flush_on_map: self.flush_on_map(),
+            msi_window: MSI_WINDOW,
+        }
+    }
+
+    fn flush_on_map(&self) -> bool {
+        self.features.caching_mode || self.features.write_buffer
+    }
+
+    /// Levels of the tables we make: four (48 bits) if the unit can walk them, as every level
+    /// costs a read per walk and 48 bits are more than any machine has memory. Else five, else
+    /// three.
+    fn levels(&self) -> u8 {
+        [4, 5, 3]
+            .into_iter()
+            .find(|levels| self.features.has_levels(*levels))
+            .unwrap_or(4)
+    }
+
+    /// The deepest tables that the unit can walk.
+    fn most_levels(&self) -> u8 {
+        (3..=5)
+            .rev()
+            .find(|levels| self.features.has_levels(*levels))
+            .unwrap_or(4)
+    }
+
+    /// The context entry that says `entry`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: there is no such context entry.
+    fn context_entry(&self, entry: &Entry<'_>) -> Result<ContextEntry> {
+        match *entry {
+            Entry::Blocked => Ok(ContextEntry::ABSENT),
+            Entry::Identity => {
+                ContextEntry::pass_through(self.most_levels(), DomainId::try_from(IDENTITY)?)
+            }
+            Entry::Table { table, tag } => ContextEntry::second_stage(table, DomainId::try_from(tag)?),
+        }
+    }
+}
+
+/// Bus number of a requester ID.
+fn bus(id: u32) -> Result<u8> {
+    Ok(u8::try_from(id >> 8)?)
+}
+
+/// Device and function number of a requester ID.
+fn devfn(id: u32) -> u8 {
+    // CAST: The low eight bits are meant.
+    id as u8
+}
+
+impl Driver for Unit {
+    fn probe(&self, endpoint: &Endpoint) -> Result {
+        endpoint
+            .ids()
+            .iter()
+            .try_for_each(|id| self.root.prepare(bus(*id)?))
+    }
+
+    fn alloc_table(&self, _endpoint: &Endpoint) -> Result<Arc<dyn PageTable>> {
+        let features = &self.features;
+        vtd_second::new(&Config {
+            levels: self.levels(),
+            input_bits: features.address_bits,
+            output_bits: self.host_address_bits,
+            page_sizes: features.page_sizes,
+            coherent: features.coherent,
+            snoop_control: features.snoop_control,
+            flush_on_map: self.flush_on_map(),
+            numa: -1,
+        })
+    }
+
+    fn prepare(&self, _endpoint: &Endpoint, route: Route, table: &table::Descriptor) -> Result {
+        let features = &self.features;
+        let walkable = route == Route::Rid
+            && table.format == vtd_second::NAME
+            && features.has_levels(table.levels)
+            && table.input_bits <= features.address_bits
+            && table.page_sizes.0 & !features.page_sizes.0 == 0
+            && (features.snoop_control || !table.snoop_control)
+            && (features.coherent || !table.coherent)
+            && (table.flush_on_map || !self.flush_on_map());
+        if walkable {
+            Ok(())
+        } else {
+            Err(EINVAL)
+        }
+    }
+
+    fn set_route(&self, ids: &[u32], _route: Route, entry: Entry<'_>) {
+        // `prepare` has checked that there is such an entry; if not, nothing passes.
+        let entry = self.context_entry(&entry).unwrap_or(ContextEntry::ABSENT);
+        for &id in ids {
+            let context = bus(id).ok().and_then(|bus| self.root.context(bus));
+            let Some(context) = context else {
+                // `probe` has made the table of every bus, so that this is an ID without entry.
+                continue;
+            };
+            let old = context.replace(devfn(id), entry);
+            // What was absent is cached in caching mode only, and then as domain 0, which is what
+            // an absent entry says (6.1).
+            if old.is_present() || self.features.caching_mode {
+                // CAST: A requester ID has 16 bits: it has a context table.
+                let flush = Descriptor::ContextDevice {
+                    did: old.domain_id(),
+                    sid: id as u16,
+                };
+                // The queue has said in the log why it fails. The core's invalidation, which
+                // follows, fails then, too.
+                let _ = self.queue.submit([flush]);
+            }
+        }
+        // As above: the command has said why it fails.
+        let _ = self.flush_write_buffer();
+    }
+
+    fn invalidate(&self, tag: Tag, scope: Scope) -> Result {
+        let did = DomainId::try_from(tag)?;
+        if self.features.write_buffer {
+            self.flush_write_buffer()?;
+        }
+        match scope {
+            Scope::Tag => self.queue.submit([Descriptor::IotlbDomain(did)]),
+            Scope::Range(range, caches) => self
+                .queue
+                .submit(cover(did, range, caches, self.features.page_selective)),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Invalidation requests, and how the queue wants them written (VT-d 6.5.2.1 to 6.5.2.8).
+
+use crate::{
+    regs::capability::Drain,
+    tables::{
+        context::DomainId,
+        frame, //
+    }, //
+};
+use iommu_core::driver::Caches;
+use iommu_ext::addr::{
+    Iova,
+    IovaRange,
+    PhysAddr,
+    PAGE_SIZE, //
+};
+use kernel::{
+    bitfield,
+    num::Bounded, //
+};
+use pin_init::Zeroable;
+
+/// What an invalidation descriptor asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Descriptor {
+    /// Drop all cached context entries.
+    ContextGlobal,
+    /// Drop the cached context entry of one requester.
+    ContextDevice {
+        /// Domain ID of the entry that may be cached.
+        did: DomainId,
+        /// Requester ID.
+        sid: u16,
+    },
+    /// Drop all cached translations.
+    IotlbGlobal,
+    /// Drop the cached translations of one domain.
+    IotlbDomain(DomainId),
+    /// Drop the cached translations of some pages of one domain.
+    IotlbPages {
+        /// The domain.
+        did: DomainId,
+        /// The pages.
+        block: Block,
+        /// Whether cached entries that point to tables go, too.
+        caches: Caches,
+    },
+}
+
+/// Pages that one page-selective descriptor can name: 2^`order` of them, naturally aligned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Block {
+    first: Iova,
+    order: Bounded<u64, 6>,
+}
+
+impl Block {
+    fn new(first_page: u64, order: u32) -> Self {
+        Self {
+            first: Iova(first_page << PAGE_SHIFT),
+            order: Bounded::from_expr(u64::from(order) & 0x3f),
+        }
+    }
+}
+
+const PAGE_SHIFT: u32 = PAGE_SIZE.trailing_zeros();
+
+/// Values of the type field.
+enum Type {
+    Context = 1,
+    Iotlb = 2,
+    Wait = 5,
+}
+
+/// Values of the granularity field.
+enum Granularity {
+    Global = 1,
+    Domain = 2,
+    /// One requester of the context cache, some pages of the IOTLB.
+    Selective = 3,
+}
+
+bitfield! {
+    /// Low half of a context-cache invalidate descriptor (6.5.2.1).
+    struct ContextLow(u64) {
+        /// Function mask: 0 is one function.
+        49:48 fm;
+        /// Requester ID.
+        47:32 sid => u16;
+        /// Domain ID.
+        31:16 did => u16;
+        /// Granularity.
+        5:4 g;
+        3:0 kind;
+    }
+}
+
+bitfield! {
+    /// Low half of an IOTLB invalidate descriptor (6.5.2.3).
+    struct IotlbLow(u64) {
+        /// Domain ID.
+        31:16 did => u16;
+        /// Wait for reads in flight.
+        7:7 dr => bool;
+        /// Wait for writes in flight.
+        6:6 dw => bool;
+        /// Granularity.
+        5:4 g;
+        3:0 kind;
+    }
+}
+
+bitfield! {
+    /// High half of an IOTLB invalidate descriptor.
+    struct IotlbHigh(u64) {
+        /// Page of the address.
+        63:12 addr;
+        /// Hint: entries that point to tables did not change.
+        6:6 ih => bool;
+        /// Address mask: 2^AM pages.
+        5:0 am;
+    }
+}
+
+bitfield! {
+    /// Low half of an invalidation wait descriptor (6.5.2.8).
+    struct WaitLow(u64) {
+        /// What is written when all descriptors before this one are complete.
+        63:32 data => u32;
+        /// Write it.
+        5:5 sw => bool;
+        3:0 kind;
+    }
+}
+
+bitfield! {
+    /// Low half of any descriptor.
+    struct AnyLow(u64) {
+        3:0 kind;
+    }
+}
+
+impl Descriptor {
+    /// The words of the descriptor, for a unit whose IOTLB invalidations can wait for what `drain`
+    /// says. Pages are freed after an invalidation, so they always wait.
+    pub(crate) fn encode(self, drain: Drain) -> [u64; 2] {
+        const GLOBAL: u64 = Granularity::Global as u64;
+        const DOMAIN: u64 = Granularity::Domain as u64;
+        const SELECTIVE: u64 = Granularity::Selective as u64;
+
+        let context = ContextLow::zeroed().with_const_kind::<{ Type::Context as u64 }>();
+        let iotlb = IotlbLow::zeroed()
+            .with_const_kind::<{ Type::Iotlb as u64 }>()
+            .with_dr(drain.reads)
+            .with_dw(drain.writes);
+        match self {
+            Self::ContextGlobal => [context.with_const_g::<GLOBAL>().into_raw(), 0],
+            Self::ContextDevice { did, sid } => {
+                let low = context
+                    .with_const_g::<SELECTIVE>()
+                    .with_did(did.value())
+                    .with_sid(sid);
+                [low.into_raw(), 0]
+            }
+            Self::IotlbGlobal => [iotlb.with_const_g::<GLOBAL>().into_raw(), 0],
+            Self::IotlbDomain(did) => {
+                let low = iotlb.with_const_g::<DOMAIN>().with_did(did.value());
+                [low.into_raw(), 0]
+            }
+            Self::IotlbPages { did, block, caches } => {
+                let low = iotlb.with_const_g::<SELECTIVE>().with_did(did.value());
+                let high = IotlbHigh::zeroed()
+                    .with_addr(frame(block.first.0))
+                    .with_ih(caches == Caches::Leaves)
+                    .with_am(block.order);
+                [low.into_raw(), high.into_raw()]
+            }
+        }
+    }
+}
+
+/// The words of a descriptor that has the unit write `data` to `status` when all descriptors
+/// before it are complete.
+pub(crate) fn wait(data: u32, status: PhysAddr) -> [u64; 2] {
+    let low = WaitLow::zeroed()
+        .with_const_kind::<{ Type::Wait as u64 }>()
+        .with_sw(true)
+        .with_data(data);
+    [low.into_raw(), status.0]
+}
+
+/// What the unit will write for `words`, if they are a [`wait`] that writes to `status`.
+pub(crate) fn wait_data([low, high]: [u64; 2], status: PhysAddr) -> Option<u32> {
+    let low = WaitLow::from_raw(low);
+    (low.kind() == Type::Wait as u64 && high == status.0).then(|| low.data())
+}
+
+/// The descriptor to put in the place of one that the unit refuses: the widest of its kind, which
+/// has no operand that could be in error. `None` if there is none, or if it was refused itself.
+pub(crate) fn widest_like(words: [u64; 2], drain: Drain) -> Option<Descriptor> {
+    let kind = AnyLow::from_raw(words[0]).kind();
+    [Descriptor::ContextGlobal, Descriptor::IotlbGlobal]
+        .into_iter()
+        .find(|widest| AnyLow::from_raw(widest.encode(drain)[0]).kind() == kind)
+        .filter(|widest| widest.encode(drain) != words)
+}
+
+/// What drops the cached translations of `range` in domain `did`: page-selective while
+/// [`MAX_BLOCKS`] descriptors cover the range, else the whole domain.
+///
+/// `max_order`: the largest address mask that the unit takes ([`Features::page_selective`]).
+///
+/// [`Features::page_selective`]: crate::regs::capability::Features::page_selective
+pub(crate) fn cover(
+    did: DomainId,
+    range: IovaRange,
+    caches: Caches,
+    max_order: Option<u8>,
+) -> impl Iterator<Item = Descriptor> {
+    let blocks = max_order
+        .map(|max_order| Blocks::new(range, max_order))
+        .filter(|blocks| blocks.clone().nth(MAX_BLOCKS).is_none());
+    let whole = blocks.is_none().then_some(Descriptor::IotlbDomain(did));
+    let pages = blocks
+        .into_iter()
+        .flatten()
+        .map(move |block| Descriptor::IotlbPages { did, block, caches });
+    // `pin_init::Init` has a `chain`, too.
+    Iterator::chain(pages, whole)
+}
+
+/// Page-selective descriptors that may take the place of one domain-selective descriptor. Past
+/// that, refilling the IOTLB is thought to be cheaper than the descriptors.
+pub(crate) const MAX_BLOCKS: usize = 16;
+
+/// Cuts a range into the largest blocks that it holds, in ascending order.
+#[derive(Clone)]
+struct Blocks {
+    /// Page numbers of what is left, both included; `None` at the end.
+    left: Option<(u64, u64)>,
+    max_order: u8,
+}
+
+impl Blocks {
+    fn new(range: IovaRange, max_order: u8) -> Self {
+        Self {
+            left: Some((range.first().0 >> PAGE_SHIFT, range.last().0 >> PAGE_SHIFT)),
+            max_order,
+        }
+    }
+}
+
+impl Iterator for Blocks {
+    type Item = Block;
+
+    fn next(&mut self) -> Option<Block> {
+        let (first, last) = self.left?;
+        // Page numbers have 52 bits, so that nothing here wraps.
+        let pages = last.wrapping_sub(first).wrapping_add(1);
+        let order = first
+            .trailing_zeros()
+            .min(pages.checked_ilog2()?)
+            .min(u32::from(self.max_order));
+        let next = first.wrapping_add(1u64.wrapping_shl(order));
+        self.left = (next <= last).then_some((next, last));
+        Some(Block::new(first, order))
+    }
+}

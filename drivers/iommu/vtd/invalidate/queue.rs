@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The invalidation queue: a ring of requests in memory (VT-d 6.5.2).
+//!
+//! A batch of requests is written to the ring, followed by a *wait*: when all before it is
+//! complete, the unit writes the batch's number to the status word of the wait's slot, which the
+//! submitter polls. No lock is held meanwhile, so that several CPUs have batches in the ring. May
+//! be used in any context but an NMI.
+//!
+//! # Who owns a slot
+//!
+//! - From `next` up to the slot before `oldest`, slots are free. The holder of the lock may write
+//!   them.
+//! - From `oldest` up to `next`, they are the unit's. They become free, batch by batch, when the
+//!   batch's wait is complete. The one exception is the slot at which the unit has stopped with an
+//!   error: the holder of the lock rewrites it.
+//!
+//! Status words are not freed by who polls them: numbers grow, so that a later number, too, says
+//! that the batch is complete.
+//!
+//! # Errors
+//!
+//! When a unit refuses a descriptor (FSTS_REG.IQE) it stops there. Whoever waits takes the lock,
+//! puts the widest request of that kind in its place, and lets the unit go on: all batches,
+//! the refused one included, then have the effect that they were sent for. When a device does not
+//! answer (FSTS_REG.ITE) the unit drops the waits that it has taken; their batches are sent again.
+//! A unit that does not answer at all within a second is given up, with one line in the log; every
+//! request after that fails at once.
+
+use super::{
+    batch::{
+        Batch,
+        Counts, //
+    },
+    descriptor::{
+        self,
+        Descriptor, //
+    }, //
+};
+use crate::regs::{
+    capability::Drain,
+    fault::FSTS_REG,
+    invalidation::{
+        IQERCD_REG,
+        IQH_REG,
+        IQT_REG, //
+    },
+    Regs, //
+};
+use iommu_ext::{
+    addr::PhysAddr,
+    new_irq_lock,
+    pages::{
+        Gfp,
+        TablePage, //
+    },
+    sync::irq_lock::IrqLock, //
+};
+use kernel::{
+    io::Io,
+    prelude::*,
+    processor::cpu_relax,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Arc, //
+    },
+    time::{
+        delay::udelay,
+        Delta, //
+    }, //
+};
+
+/// The invalidation queue of a unit.
+///
+/// Must outlive the unit's use of it, which
+/// [`Command::disable_queue`](crate::regs::command::Command::disable_queue) ends.
+#[pin_data]
+pub(crate) struct Queue {
+    regs: Arc<Regs>,
+    drain: Drain,
+    /// 256 slots of two words.
+    ring: TablePage,
+    /// One word per slot. The unit writes the low half.
+    status: TablePage,
+    /// The unit was given up.
+    broken: Atomic<bool>,
+    /// The newest batch whose wait the unit has dropped.
+    dropped: Atomic<u64>,
+    #[pin]
+    state: IrqLock<State>,
+}
+
+/// Slots are counted in 8 bits, and so wrap as the ring does.
+struct State {
+    /// The next slot to be written.
+    next: u8,
+    /// The first slot that is not known to be free.
+    oldest: u8,
+    /// Number of the last batch.
+    batch: u64,
+    counts: Counts,
+}
+
+impl State {
+    /// Slots that may be written. One is always left out, as a full ring would look empty.
+    fn free(&self) -> usize {
+        usize::from(self.oldest.wrapping_sub(self.next).wrapping_sub(1))
+    }
+
+    /// Slots from `slot` on, up to `next`.
+    fn taken_from(&self, slot: u8) -> impl Iterator<Item = u8> {
+        let len = self.next.wrapping_sub(slot);
+        (0..len).map(move |i| slot.wrapping_add(i))
+    }
+
+    /// The full number of a recent batch.
+    fn full_number(&self, low: u32) -> u64 {
+        let age = (self.batch as u32).wrapping_sub(low);
+        self.batch.wrapping_sub(u64::from(age))
+    }
+}
+
+/// A batch in the ring.
+struct Ticket {
+    number: u64,
+    /// Slot of its wait.
+    slot: u8,
+}
+
+impl Queue {
+    /// An empty queue, for a unit whose IOTLB invalidations can wait for what `drain` says.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(regs: Arc<Regs>, drain: Drain) -> Result<impl PinInit<Self>> {
+        let ring = TablePage::alloc(-1, Gfp::KERNEL)?;
+        let status = TablePage::alloc(-1, Gfp::KERNEL)?;
+        Ok(pin_init!(Self {
+            regs,
+            drain,
+            ring,
+            status,
+            broken: Atomic::new(false),
+            dropped: Atomic::new(0),
+            state <- new_irq_lock!(
+                State { next: 0, oldest: 0, batch: 0, counts: Counts::default() },
+                "vtd::Queue",
+            ),
+        }))
+    }
+
+    /// Where the ring is, for IQA_REG.
+    pub(crate) fn ring(&self) -> PhysAddr {
+        self.ring.phys()
+    }
+
+    /// What was sent so far.
+    pub(crate) fn counts(&self) -> Counts {
+        self.state.lock().counts
+    }
+
+    /// Sends requests and waits until they are complete. What was written to tables before is
+    /// seen by the unit when it executes them. IOTLB requests take effect after context-cache
+    /// requests that were sent before them, in the same call or earlier (6.5.2.11).
+    ///
+    /// # Errors
+    ///
+    /// - `EIO`: the unit was given up, or a device does not answer.
+    /// - `ETIMEDOUT`: the unit does not answer.
+    pub(crate) fn submit(&self, requests: impl IntoIterator<Item = Descriptor>) -> Result {
+        let mut batch = Batch::new(self.drain);
+        for request in requests {
+            if let Err(request) = batch.push(request) {
+                self.run(&batch)?;
+                batch = Batch::new(self.drain);
+                // An empty batch takes it.
+                let _ = batch.push(request);
+            }
+        }
+        self.run(&batch)
+    }
+
+    fn run(&self, batch: &Batch) -> Result {
+        if batch.words().is_empty() {
+            return Ok(());
+        }
+        // A device that did not answer this often will not.
+        const ATTEMPTS: usize = 3;
+        for _ in 0..ATTEMPTS {
+            let ticket = self.enqueue(batch)?;
+            self.wait_until(|| self.is_complete(ticket.slot, ticket.number as u32).then_some(()))?;
+            if self.dropped.load(Acquire) < ticket.number {
+                return Ok(());
+            }
+        }
+        Err(EIO)
+    }
+
+    /// Writes a batch to the ring, as soon as there is room.
+    fn enqueue(&self, batch: &Batch) -> Result<Ticket> {
+        if self.broken.load(Relaxed) {
+            return Err(EIO);
+        }
+        self.wait_until(|| {
+            let mut state = self.state.lock();
+            // The wait takes one slot more.
+            if state.free() <= batch.words().len() {
+                self.reclaim(&mut state);
+            }
+            (state.free() > batch.words().len()).then(|| self.write(&mut state, batch))
+        })
+    }
+
+    /// Writes a batch to free slots and tells the unit.
+    fn write(&self, state: &mut State, batch: &Batch) -> Ticket {
+        for words in batch.words() {
+            self.put(state.next, *words);
+            state.next = state.next.wrapping_add(1);
+        }
+        let slot = state.next;
+        let number = state.batch.wrapping_add(1);
+        // The slot's last number may be so old that it would compare as a later one. Whoever still
+        // polls for it is content with this one.
+        self.status_word(slot).store(state.batch, Relaxed);
+        self.put(slot, descriptor::wait(number as u32, self.status_address(slot)));
+
+        state.next = slot.wrapping_add(1);
+        state.batch = number;
+        state.counts.count_batch(batch);
+        self.ring_tail(state);
+        Ticket { number, slot }
+    }
+
+    /// Tells the unit how far the ring is written. The register write comes after all writes to
+    /// memory before it: the unit finds the descriptors, and the tables that they are about.
+    fn ring_tail(&self, state: &State) {
+        self.regs.write_reg(IQT_REG::zeroed().with_qt(state.next));
+    }
+
+    /// Frees the slots of complete batches.
+    fn reclaim(&self, state: &mut State) {
+        for slot in state.taken_from(state.oldest) {
+            if let Some(number) = self.wait_in(slot) {
+                if !self.is_complete(slot, number) {
+                    return;
+                }
+                state.oldest = slot.wrapping_add(1);
+            }
+        }
+    }
+
+    /// Calls `ready` until it returns something, and looks after errors of the unit meanwhile.
+    fn wait_until<T>(&self, mut ready: impl FnMut() -> Option<T>) -> Result<T> {
+        // TIMEOUT: Invalidations take microseconds, as they wait for DMA in flight. The first
+        // polls read memory only. After a second of the others the unit does not answer; one that
+        // waits for a device says so earlier (ITE).
+        const FAST_POLLS: usize = 10_000;
+        const SLOW_POLLS: usize = 1_000_000;
+        const STEP: Delta = Delta::from_micros(1);
+
+        for _ in 0..FAST_POLLS {
+            if let Some(value) = ready() {
+                return Ok(value);
+            }
+            cpu_relax();
+        }
+        for _ in 0..SLOW_POLLS {
+            if let Some(value) = ready() {
+                return Ok(value);
+            }
+            if self.broken.load(Relaxed) {
+                return Err(EIO);
+            }
+            self.recover();
+            udelay(STEP);
+        }
+        self.give_up("no answer");
+        Err(ETIMEDOUT)
+    }
+
+    /// Lets the unit go on after an error.
+    fn recover(&self) {
+        let has_error = |status: &FSTS_REG| status.iqe() || status.ite() || status.ice();
+        if !has_error(&self.regs.read(FSTS_REG)) {
+            return;
+        }
+        let mut state = self.state.lock();
+        // Another CPU may have been here since.
+        let status = self.regs.read(FSTS_REG);
+        if status.iqe() {
+            self.replace_refused(&mut state);
+        }
+        if status.ite() {
+            self.complain("a device does not answer (FSTS_REG.ITE)");
+            self.drop_taken_waits(&state);
+            self.regs.write_reg(FSTS_REG::zeroed().with_ite(true));
+        }
+        if status.ice() {
+            self.complain("a device answered what was not asked (FSTS_REG.ICE)");
+            self.regs.write_reg(FSTS_REG::zeroed().with_ice(true));
+        }
+    }
+
+    /// Replaces the descriptor at which the unit has stopped, and lets the unit go on.
+    fn replace_refused(&self, state: &mut State) {
+        let slot = self.head();
+        let words = self.words(slot);
+        pr_err!(
+            "unit at {:#x}: descriptor {:#x} {:#x} refused (FSTS_REG.IQE, reason {})\n",
+            self.regs.start().0,
+            words[0],
+            words[1],
+            self.regs.read(IQERCD_REG).iqei().get(),
+        );
+        let Some(widest) = descriptor::widest_like(words, self.drain) else {
+            return self.give_up("no other descriptor in its place");
+        };
+        self.put(slot, widest.encode(self.drain));
+        state.counts.count(widest);
+        self.regs.write_reg(FSTS_REG::zeroed().with_iqe(true));
+        // Some implementations look at the ring again only now.
+        self.ring_tail(state);
+    }
+
+    /// Ends the waits that the unit took before a device did not answer: it has dropped them, and
+    /// their batches must be sent again.
+    fn drop_taken_waits(&self, state: &State) {
+        let head = self.head();
+        for slot in state.taken_from(state.oldest).take_while(|slot| *slot != head) {
+            let Some(number) = self.wait_in(slot) else {
+                continue;
+            };
+            if !self.is_complete(slot, number) {
+                // Release: who sees the batch complete sees that it was dropped.
+                self.dropped.store(state.full_number(number), Relaxed);
+                self.status_word(slot).store(u64::from(number), Release);
+            }
+        }
+    }
+
+    fn give_up(&self, why: &str) {
+        if !self.broken.xchg(true, Relaxed) {
+            self.complain(why);
+            pr_err!(
+                "unit at {:#x}: invalidation queue given up: IQH_REG {:#x}, IQT_REG {:#x}, \
+                 FSTS_REG {:#x}\n",
+                self.regs.start().0,
+                self.regs.read(IQH_REG).into_raw(),
+                self.regs.read(IQT_REG).into_raw(),
+                self.regs.read(FSTS_REG).into_raw(),
+            );
+        }
+    }
+
+    fn complain(&self, what: &str) {
+        pr_err!("unit at {:#x}: invalidation queue: {what}\n", self.regs.start().0);
+    }
+
+    /// The slot that the unit takes next, or has stopped at.
+    fn head(&self) -> u8 {
+        self.regs.read(IQH_REG).qh()
+    }
+
+    /// Number of the batch whose wait is in `slot`, if there is a wait.
+    fn wait_in(&self, slot: u8) -> Option<u32> {
+        descriptor::wait_data(self.words(slot), self.status_address(slot))
+    }
+
+    /// Whether the wait in `slot` is complete for batch `number`, or for one after it.
+    fn is_complete(&self, slot: u8, number: u32) -> bool {
+        // Acquire: what the caller does next is not done before the invalidation.
+        let done = self.status_word(slot).load(Acquire) as u32;
+        // At most 255 batches are under way, so half of the numbers are always later ones.
+        done.wrapping_sub(number) <= i32::MAX as u32
+    }
+
+    fn words(&self, slot: u8) -> [u64; 2] {
+        let (low, high) = self.slot(slot);
+        [low.load(Relaxed), high.load(Relaxed)]
+    }
+
+    fn put(&self, slot: u8, words: [u64; 2]) {
+        let (low, high) = self.slot(slot);
+        low.store(words[0], Relaxed);
+        high.store(words[1], Relaxed);
+    }
+
+    // PANIC: A page has 512 words: two for each number of 8 bits.
+    fn slot(&self, slot: u8) -> (&Atomic<u64>, &Atomic<u64>) {
+        let low = usize::from(slot) * 2;
+        (&self.ring.entries()[low], &self.ring.entries()[low + 1])
+    }
+
+    // PANIC: As above.
+    fn status_word(&self, slot: u8) -> &Atomic<u64> {
+        &self.status.entries()[usize::from(slot)]
+    }
+
+    fn status_address(&self, slot: u8) -> PhysAddr {
+        let offset = usize::from(slot) * size_of::<u64>();
+        PhysAddr(self.status.phys().0.wrapping_add(offset as u64))
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Commands to a unit (VT-d 11.4.4 to 11.4.6, 11.4.8): one function for each procedure that the
+//! specification describes.
+//!
+//! The global command register takes one command at a time. A command is written together with
+//! the state that is to stay on, as the status register shows it, and is complete when the status
+//! register says so.
+
+use super::{
+    invalidation::{
+        IQA_REG,
+        IQT_REG, //
+    },
+    Regs, //
+};
+use crate::tables::frame;
+use iommu_ext::{
+    addr::PhysAddr,
+    new_irq_lock,
+    sync::irq_lock::IrqLock, //
+};
+use kernel::{
+    io::{
+        poll::read_poll_timeout_atomic,
+        register,
+        Io, //
+    },
+    prelude::*,
+    sync::Arc,
+    time::Delta, //
+};
+
+register! {
+    /// Global command.
+    GCMD_REG(u32) @ 0x18 {
+        /// Translate.
+        31:31 te => bool;
+        /// Take over the root table of RTADDR_REG.
+        30:30 srtp => bool;
+        /// Flush the write buffer.
+        27:27 wbf => bool;
+        /// Queued invalidation.
+        26:26 qie => bool;
+    }
+
+    /// Global status: the bits answer those of GCMD_REG.
+    GSTS_REG(u32) @ 0x1c {
+        31:31 tes => bool;
+        30:30 rtps => bool;
+        27:27 wbfs => bool;
+        26:26 qies => bool;
+    }
+
+    /// Address of the root table, and how it is to be read.
+    RTADDR_REG(u64) @ 0x20 {
+        /// Page frame of the root table.
+        63:12 rta;
+        /// Translation table mode: 0 is legacy mode.
+        11:10 ttm;
+    }
+
+    /// Protected memory regions: memory that no DMA reaches.
+    PMEN_REG(u32) @ 0x64 {
+        /// Enable.
+        31:31 epm => bool;
+        /// They are in force.
+        0:0 prs => bool;
+    }
+}
+
+impl GSTS_REG {
+    /// The command that leaves everything as it is. RTPS (30), FLS (29), WBFS (27) and IRTPS (24)
+    /// tell that a command is done or under way; written back, they would issue it again.
+    fn keep(self) -> GCMD_REG {
+        const ONE_SHOT: u32 = 1 << 30 | 1 << 29 | 1 << 27 | 1 << 24;
+        GCMD_REG::from_raw(self.into_raw() & !ONE_SHOT)
+    }
+}
+
+/// The command registers of a unit. May be used in any context.
+#[pin_data]
+pub(crate) struct Command {
+    regs: Arc<Regs>,
+    /// Held from the write of a command until it is done.
+    #[pin]
+    lock: IrqLock<()>,
+}
+
+impl Command {
+    pub(crate) fn new(regs: Arc<Regs>) -> impl PinInit<Self> {
+        pin_init!(Self {
+            regs,
+            lock <- new_irq_lock!((), "vtd::Command"),
+        })
+    }
+
+    /// Whether DMA is being translated.
+    pub(crate) fn is_translating(&self) -> bool {
+        self.regs.read(GSTS_REG).tes()
+    }
+
+    /// Whether the invalidation queue is on.
+    pub(crate) fn is_queue_enabled(&self) -> bool {
+        self.regs.read(GSTS_REG).qies()
+    }
+
+    /// Makes `table` the root table (11.4.5). To be followed by a global invalidation of the
+    /// context cache and then of the IOTLB, so that nothing of the table before it is used.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: GSTS_REG.RTPS stays clear.
+    pub(crate) fn set_root_table(&self, table: PhysAddr) -> Result {
+        let _guard = self.lock.lock();
+        self.regs.write_reg(RTADDR_REG::zeroed().with_rta(frame(table.0)));
+        self.run(|keep| keep.with_srtp(true), GSTS_REG::rtps, "RTPS stays clear")
+    }
+
+    /// Turns translation on.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: GSTS_REG.TES stays clear.
+    pub(crate) fn enable_translation(&self) -> Result {
+        let _guard = self.lock.lock();
+        self.run(|keep| keep.with_te(true), GSTS_REG::tes, "TES stays clear")
+    }
+
+    /// Turns translation off: DMA passes untranslated.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: GSTS_REG.TES stays set.
+    pub(crate) fn disable_translation(&self) -> Result {
+        let _guard = self.lock.lock();
+        self.run(|keep| keep.with_te(false), |now| !now.tes(), "TES stays set")
+    }
+
+    /// Turns the invalidation queue on, with the ring of one page at `ring`, empty (6.5.2).
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: GSTS_REG.QIES stays clear.
+    pub(crate) fn enable_queue(&self, ring: PhysAddr) -> Result {
+        let _guard = self.lock.lock();
+        self.regs.write_reg(IQT_REG::zeroed());
+        self.regs.write_reg(IQA_REG::zeroed().with_iqa(frame(ring.0)));
+        self.run(|keep| keep.with_qie(true), GSTS_REG::qies, "QIES stays clear")
+    }
+
+    /// Turns the invalidation queue off. Everything submitted must be complete.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: GSTS_REG.QIES stays set.
+    pub(crate) fn disable_queue(&self) -> Result {
+        let _guard = self.lock.lock();
+        self.run(|keep| keep.with_qie(false), |now| !now.qies(), "QIES stays set")
+    }
+
+    /// Flushes the write buffer, on units that have one (6.8).
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: GSTS_REG.WBFS stays set.
+    pub(crate) fn flush_write_buffer(&self) -> Result {
+        let _guard = self.lock.lock();
+        self.run(|keep| keep.with_wbf(true), |now| !now.wbfs(), "WBFS stays set")
+    }
+
+    /// Turns the protected memory regions off, on units that have them (11.4.8): once DMA is
+    /// translated they only get in the way.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: PMEN_REG.PRS stays set.
+    pub(crate) fn disable_protected_memory(&self) -> Result {
+        let _guard = self.lock.lock();
+        let now = self.regs.read(PMEN_REG);
+        if !now.epm() && !now.prs() {
+            return Ok(());
+        }
+        self.regs.write_reg(now.with_epm(false));
+        poll(|| self.regs.read(PMEN_REG), |now| !now.prs())
+            .inspect_err(|_| self.complain("PMEN_REG", "PRS stays set"))
+    }
+
+    /// Runs one command: `change` what is to be kept, write, and wait until `done`. The lock is
+    /// held.
+    fn run(
+        &self,
+        change: impl FnOnce(GCMD_REG) -> GCMD_REG,
+        done: impl Fn(GSTS_REG) -> bool,
+        failure: &str,
+    ) -> Result {
+        self.regs.write_reg(change(self.regs.read(GSTS_REG).keep()));
+        poll(|| self.regs.read(GSTS_REG), |now| done(*now))
+            .inspect_err(|_| self.complain("GSTS_REG", failure))
+    }
+
+    fn complain(&self, register: &str, failure: &str) {
+        pr_err!("unit at {:#x}: {register}: {failure}\n", self.regs.start().0);
+    }
+}
+
+fn poll<T>(mut read: impl FnMut() -> T, done: impl FnMut(&T) -> bool) -> Result {
+    // TIMEOUT: The specification gives no limit. A command waits for DMA in flight at most, which
+    // takes microseconds; after a second, the unit does not answer.
+    const STEP: Delta = Delta::from_micros(10);
+    const STEPS: usize = 100_000;
+    read_poll_timeout_atomic(|| Ok(read()), done, STEP, STEPS).map(|_| ())
+}

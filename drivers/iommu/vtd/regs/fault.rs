@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Fault status, the fault event, and the fault recording registers (VT-d 11.4.7, 11.4.14).
+
+use super::{
+    capability::FaultRecords,
+    Regs, //
+};
+use kernel::{
+    bitfield,
+    io::{
+        register,
+        Io, //
+    },
+    prelude::*, //
+};
+
+register! {
+    /// Fault status. Bits that report an error are cleared by writing 1 to them.
+    pub(crate) FSTS_REG(u32) @ 0x34 {
+        /// Index of the first fault record that is pending.
+        15:8 fri => u8;
+        /// A device did not answer a device-TLB invalidation in time.
+        6:6 ite => bool;
+        /// A device answered a device-TLB invalidation wrongly.
+        5:5 ice => bool;
+        /// The invalidation queue stopped at a descriptor that is in error.
+        4:4 iqe => bool;
+        /// A fault record is pending. Read-only: clears with the last record.
+        1:1 ppf => bool;
+        /// A fault was not recorded for want of a free record.
+        0:0 pfo => bool;
+    }
+
+    /// Fault event control.
+    pub(crate) FECTL_REG(u32) @ 0x38 {
+        /// The event is masked.
+        31:31 im => bool;
+    }
+
+    /// Value that a fault event writes.
+    pub(crate) FEDATA_REG(u32) @ 0x3c {
+        31:0 imd;
+    }
+
+    /// Address that a fault event writes to, low half.
+    pub(crate) FEADDR_REG(u32) @ 0x40 {
+        31:0 ma;
+    }
+
+    /// Address that a fault event writes to, high half.
+    pub(crate) FEUADDR_REG(u32) @ 0x44 {
+        31:0 mua;
+    }
+}
+
+bitfield! {
+    /// Low half of a fault recording register.
+    pub(crate) struct FrcdLow(u64) {
+        /// Page of the address that the request carried.
+        63:12 fi;
+    }
+}
+
+bitfield! {
+    /// High half of a fault recording register.
+    pub(crate) struct FrcdHigh(u64) {
+        /// The record is pending. Cleared by writing 1.
+        63:63 f => bool;
+        /// With `t2`, what the request was.
+        62:62 t1 => bool;
+        /// PASID of the request, if `pp`.
+        59:40 pv;
+        /// Why the request was refused.
+        39:32 fr => u8;
+        /// The request carried a PASID.
+        31:31 pp => bool;
+        /// The request wanted to execute, if `pp`.
+        30:30 exe => bool;
+        28:28 t2 => bool;
+        /// Requester ID.
+        15:0 sid => u16;
+    }
+}
+
+impl FaultRecords {
+    /// Bytes of one record.
+    const SIZE: usize = 16;
+
+    /// Reads record `index`, if it is pending.
+    pub(crate) fn read(&self, regs: &Regs, index: usize) -> Option<(FrcdLow, FrcdHigh)> {
+        let offset = self.offset_of(index);
+        let high = FrcdHigh::from_raw(regs.try_read64(offset.wrapping_add(8)).ok()?);
+        if !high.f() {
+            return None;
+        }
+        let low = FrcdLow::from_raw(regs.try_read64(offset).ok()?);
+        Some((low, high))
+    }
+
+    /// Frees record `index` for the next fault.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: there is no such record.
+    pub(crate) fn clear(&self, regs: &Regs, index: usize) -> Result {
+        // The upper half of the high word alone: the only bit there that a write can change is F.
+        let clear = FrcdHigh::zeroed().with_f(true).into_raw() >> 32;
+        regs.try_write32(clear as u32, self.offset_of(index).wrapping_add(12))
+    }
+
+    fn offset_of(&self, index: usize) -> usize {
+        index.wrapping_mul(Self::SIZE).wrapping_add(self.offset)
+    }
+}

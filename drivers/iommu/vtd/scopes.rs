@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the DMAR table says about devices, in the core's words.
+
+use crate::dmar::{
+    self,
+    Dmar,
+    ScopeKind, //
+};
+use iommu_core::firmware::{
+    Description,
+    Extent,
+    ReservedMemory,
+    Scope,
+    Unit, //
+};
+use iommu_ext::{
+    addr::{
+        Iova,
+        IovaRange, //
+    },
+    fwnode::SoftwareNode, //
+};
+use kernel::prelude::*;
+
+/// Describes the table's units, each named by the node of the same index, and its reserved memory.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub(crate) fn describe(dmar: &Dmar, nodes: &[SoftwareNode]) -> Result<Description> {
+    let mut units = KVec::with_capacity(dmar.units.len(), GFP_KERNEL)?;
+    for (unit, node) in dmar.units.iter().zip(nodes) {
+        units.push(
+            Unit {
+                key: node.key(),
+                segment: unit.segment.into(),
+                include_all: unit.include_all,
+                scopes: pci_scopes(&unit.scopes)?,
+            },
+            GFP_KERNEL,
+        )?;
+    }
+    let mut reserved = KVec::with_capacity(dmar.reserved.len(), GFP_KERNEL)?;
+    for memory in dmar.reserved.iter() {
+        reserved.push(
+            ReservedMemory {
+                range: IovaRange::new(Iova(memory.first), Iova(memory.last)).ok_or(EINVAL)?,
+                segment: memory.segment.into(),
+                scopes: pci_scopes(&memory.scopes)?,
+            },
+            GFP_KERNEL,
+        )?;
+    }
+    Ok(Description { units, reserved })
+}
+
+/// The scopes that name PCI functions. I/O APICs and HPETs send interrupts only; ACPI namespace
+/// devices have no place in the PCI hierarchy.
+fn pci_scopes(scopes: &[dmar::Scope]) -> Result<KVec<Scope>> {
+    let mut pci = KVec::new();
+    for scope in scopes {
+        let extent = match scope.kind {
+            ScopeKind::Endpoint => Extent::Device,
+            ScopeKind::SubHierarchy => Extent::Hierarchy,
+            ScopeKind::IoApic | ScopeKind::Hpet | ScopeKind::Namespace => continue,
+        };
+        let mut path = KVec::with_capacity(scope.path.len(), GFP_KERNEL)?;
+        for hop in scope.path.iter() {
+            path.push(hop.device << 3 | hop.function, GFP_KERNEL)?;
+        }
+        pci.push(
+            Scope {
+                extent,
+                start_bus: scope.start_bus,
+                path,
+            },
+            GFP_KERNEL,
+        )?;
+    }
+    Ok(pci)
+}

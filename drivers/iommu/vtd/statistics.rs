@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was sent to each unit, in debugfs: `rust_vtd/<unit>`, lines of a name and a number.
+
+use crate::unit::Unit;
+use kernel::{
+    debugfs,
+    fmt,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// The file of one unit.
+pub(crate) type File = debugfs::File<Arc<Unit>>;
+
+/// The directory `rust_vtd`. It goes with the last file in it.
+pub(crate) struct Directory(debugfs::Dir);
+
+impl Directory {
+    /// Makes the directory. A kernel without debugfs has none, which is no error.
+    pub(crate) fn new() -> Self {
+        Self(debugfs::Dir::new(c"rust_vtd"))
+    }
+
+    /// Adds the file of a unit.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn add(&self, unit: Arc<Unit>) -> Result<Pin<KBox<File>>> {
+        let name = unit.clone();
+        KBox::pin_init(
+            self.0.read_callback_file(name.name(), unit, &print),
+            GFP_KERNEL,
+        )
+    }
+}
+
+fn print(unit: &Arc<Unit>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let counts = unit.counts();
+    writeln!(f, "context_global {}", counts.context_global)?;
+    writeln!(f, "context_device {}", counts.context_device)?;
+    writeln!(f, "iotlb_global {}", counts.iotlb_global)?;
+    writeln!(f, "iotlb_domain {}", counts.iotlb_domain)?;
+    writeln!(f, "iotlb_page {}", counts.iotlb_page)?;
+    writeln!(f, "wait {}", counts.wait)
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The root table: one entry per bus, each with the bus's context table (VT-d 9.1).
+//!
+//! Context tables are made when the first device of a bus is probed, and stay until the unit goes:
+//! a context entry can then always be written without allocating.
+
+use super::{
+    context::ContextTable,
+    frame, //
+};
+use iommu_ext::{
+    addr::PhysAddr,
+    pages::{
+        flush_cache,
+        Gfp,
+        TablePage, //
+    }, //
+};
+use kernel::{
+    bitfield,
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::Release,
+        Mutex,
+        SetOnce, //
+    }, //
+};
+
+bitfield! {
+    /// Low half of a root entry. The high half is reserved.
+    struct Low(u64) {
+        /// Page frame of the context table.
+        63:12 ctp;
+        /// The entry is present.
+        0:0 p => bool;
+    }
+}
+
+/// Buses of a segment.
+const BUSES: usize = 256;
+
+/// The root table of a unit, and its context tables.
+///
+/// Must outlive the unit's use of it: a unit that translates walks it.
+#[pin_data]
+pub(crate) struct RootTable {
+    root: TablePage,
+    /// Context tables by bus. What is set here is, or is about to be, in the root table.
+    contexts: KVec<SetOnce<TablePage>>,
+    /// Held while a context table is added.
+    #[pin]
+    growth: Mutex<()>,
+    coherent: bool,
+}
+
+impl RootTable {
+    /// A table that refuses the DMA of every device. `coherent`: whether the unit snoops the CPU
+    /// caches when it reads it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(coherent: bool) -> Result<impl PinInit<Self>> {
+        let root = TablePage::alloc(-1, Gfp::KERNEL)?;
+        if !coherent {
+            flush_cache(root.entries());
+        }
+        let mut contexts = KVec::with_capacity(BUSES, GFP_KERNEL)?;
+        for _ in 0..BUSES {
+            contexts.push(SetOnce::new(), GFP_KERNEL)?;
+        }
+        Ok(pin_init!(Self {
+            root,
+            contexts,
+            growth <- new_mutex!((), "vtd::RootTable"),
+            coherent,
+        }))
+    }
+
+    /// Where the table is, for RTADDR_REG.
+    pub(crate) fn phys(&self) -> PhysAddr {
+        self.root.phys()
+    }
+
+    /// The context table of `bus`; `None` before [`prepare`](Self::prepare). Any context.
+    pub(crate) fn context(&self, bus: u8) -> Option<ContextTable<'_>> {
+        let page = self.contexts.get(usize::from(bus))?.as_ref()?;
+        Some(ContextTable::new(page.entries(), self.coherent))
+    }
+
+    /// Makes sure that `bus` has a context table.
+    ///
+    /// The unit sees it at once, except that a unit in caching mode may have cached its absence:
+    /// the invalidation that follows the first context entry covers that (6.1).
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn prepare(&self, bus: u8) -> Result {
+        let slot = self.contexts.get(usize::from(bus)).ok_or(EINVAL)?;
+        let _guard = self.growth.lock();
+        if slot.as_ref().is_some() {
+            return Ok(());
+        }
+        let page = TablePage::alloc(-1, Gfp::KERNEL)?;
+        if !self.coherent {
+            flush_cache(page.entries());
+        }
+        let entry = Low::zeroed().with_ctp(frame(page.phys().0)).with_p(true);
+        slot.populate(page);
+
+        let root = self.root.entries().get(usize::from(bus) * 2).ok_or(EINVAL)?;
+        // Release: the unit finds the context table empty, not as the page was before.
+        root.store(entry.into_raw(), Release);
+        if !self.coherent {
+            flush_cache(root);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One remapping unit: what it owns, and how it is started and stopped (VT-d 11.4.4, 6.5.2).
+//!
+//! A unit is claimed, cleared of what firmware or a kernel before us left running, and given an
+//! empty root table: from then on it can translate, and once translation is on it lets nothing
+//! pass that has no context entry. Translation is turned on last, when the devices have their
+//! domains, so that memory which firmware has devices use stays reachable at every moment.
+
+use crate::{
+    fault::FaultEvent,
+    invalidate::{
+        batch::Counts,
+        descriptor::Descriptor,
+        queue::Queue, //
+    },
+    regs::{
+        self,
+        capability::Features,
+        command::Command,
+        Regs, //
+    },
+    tables::root::RootTable, //
+};
+use iommu_core::instance::Instance;
+use iommu_ext::{
+    addr::PhysAddr,
+    x86::{
+        pair,
+        vector::Registration, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::Arc, //
+};
+
+/// One remapping unit.
+#[pin_data]
+pub(crate) struct Unit {
+    name: CString,
+    regs: Arc<Regs>,
+    pub(crate) features: Features,
+    /// Width of the machine's physical addresses, in bits, as firmware says.
+    pub(crate) host_address_bits: u8,
+    #[pin]
+    command: Command,
+    #[pin]
+    pub(crate) root: RootTable,
+    #[pin]
+    pub(crate) queue: Queue,
+}
+
+impl Unit {
+    /// Claims the unit whose registers are at `base`, and reads what it can do. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// A line in the log says why, and
+    ///
+    /// - `EBUSY`: another driver owns the unit.
+    /// - `ENODEV`: there is no unit, or none that can translate.
+    /// - `ENOMEM`.
+    pub(crate) fn claim(
+        name: CString,
+        base: PhysAddr,
+        size: usize,
+        host_address_bits: u8,
+    ) -> Result<Arc<Self>> {
+        let (regs, features) = regs::map(base, size).inspect_err(|e| match *e {
+            EBUSY => pr_err!(
+                "{}: the registers at {:#x} belong to the kernel's own driver: boot with \
+                 intel_iommu=off intremap=off\n",
+                &*name,
+                base.0
+            ),
+            ENODEV => pr_err!("{}: no unit answers at {:#x}\n", &*name, base.0),
+            _ => pr_err!("{}: cannot map the registers at {:#x}\n", &*name, base.0),
+        })?;
+        if let Some(what) = lacks(&features) {
+            pr_err!("{}: the unit {}\n", &*name, what);
+            return Err(ENODEV);
+        }
+        let (major, minor) = features.version;
+        pr_info!(
+            "{}: VT-d {major}.{minor} unit at {:#x}, {} address bits, {} domain IDs{}{}\n",
+            &*name,
+            base.0,
+            features.address_bits,
+            features.domain_ids,
+            if features.caching_mode { ", caching mode" } else { "" },
+            if features.coherent { "" } else { ", not coherent" }
+        );
+        let regs = Arc::new(regs, GFP_KERNEL)?;
+        let root = RootTable::new(features.coherent)?;
+        let queue = Queue::new(regs.clone(), features.drain)?;
+        let command = Command::new(regs.clone());
+        Arc::pin_init(
+            pin_init!(Self {
+                name,
+                regs,
+                features,
+                host_address_bits,
+                command <- command,
+                root <- root,
+                queue <- queue,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The name, as in `dmar0`.
+    pub(crate) fn name(&self) -> &CStr {
+        &self.name
+    }
+
+    /// Makes the unit ready to translate: stops what was running, then root table, queue, and
+    /// global invalidations, context cache before IOTLB (11.4.5, 6.5.2).
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT` or `EIO`: the unit does not answer. A line in the log says which register.
+    pub(crate) fn start(self: &Arc<Self>) -> Result<Started> {
+        let command = &self.command;
+        if command.is_translating() {
+            pr_info!("{}: was left translating; stopping it\n", self.name());
+            command.disable_translation()?;
+        }
+        if command.is_queue_enabled() {
+            command.disable_queue()?;
+        }
+        if self.features.protected_memory {
+            command.disable_protected_memory()?;
+        }
+        self.flush_write_buffer()?;
+        command.set_root_table(self.root.phys())?;
+        command.enable_queue(self.queue.ring())?;
+        let started = Started(self.clone());
+        self.queue
+            .submit([Descriptor::ContextGlobal, Descriptor::IotlbGlobal])?;
+        Ok(started)
+    }
+
+    /// Has the unit report its faults, as those of `instance`, for as long as the registration
+    /// lives.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOSPC`: the CPUs have no vector left.
+    /// - `ENOMEM`.
+    pub(crate) fn report_faults(&self, instance: Arc<Instance>) -> Result<Registration<FaultEvent>> {
+        let event = FaultEvent::new(self.regs.clone(), self.features.fault_records, instance);
+        Registration::new(
+            CString::try_from(self.name())?,
+            Arc::pin_init(event, GFP_KERNEL)?,
+        )
+    }
+
+    /// Has the unit see what was written to its tables, if it buffers writes (6.8).
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: the unit does not answer.
+    pub(crate) fn flush_write_buffer(&self) -> Result {
+        if self.features.write_buffer {
+            self.command.flush_write_buffer()?;
+        }
+        Ok(())
+    }
+
+    /// Requests sent to the unit so far.
+    pub(crate) fn counts(&self) -> Counts {
+        self.queue.counts()
+    }
+}
+
+impl bridge::unit::Translation for Unit {
+    fn enable(&self) -> Result {
+        self.command.enable_translation()
+    }
+
+    fn disable(&self) -> Result {
+        self.command.disable_translation()
+    }
+}
+
+/// A started unit: dropping this stops its queue, the last that it reads of our memory.
+pub(crate) struct Started(Arc<Unit>);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let Self(unit) = self;
+        // A unit that could not be stopped translating is kept for good, and so is its queue.
+        if !unit.command.is_translating() && unit.command.disable_queue().is_err() {
+            pr_err!("{}: still reads its queue, which is kept for good\n", unit.name());
+            core::mem::forget(unit.clone());
+        }
+    }
+}
+
+/// What the unit would need, if it cannot serve us.
+fn lacks(features: &Features) -> Option<&'static str> {
+    if !(3..=5).any(|levels| features.has_levels(levels)) {
+        return Some("has no second-stage page tables (CAP_REG.SAGAW): DMA remapping is turned off");
+    }
+    if !features.queued_invalidation {
+        return Some("has no invalidation queue (ECAP_REG.QI)");
+    }
+    if !pair::is_supported() {
+        return Some("needs a CPU that can write 16 bytes at once (CMPXCHG16B)");
+    }
+    None
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `rust_vtd.ko`: the driver for Intel VT-d, DMA remapping in legacy mode.
+//!
+//! Sections cited in this crate are those of the *Intel Virtualization Technology for Directed
+//! I/O, Architecture Specification*.
+//!
+//! | file | what | section |
+//! |---|---|---|
+//! | [`dmar`], [`scopes`] | which units there are, and for which devices | 8 |
+//! | [`regs`] | registers, features, commands | 11.4 |
+//! | [`tables`] | root and context entries | 9.1, 9.3 |
+//! | [`invalidate`] | the invalidation queue | 6.5.2 |
+//! | [`fault`] | refused DMA, in words | 7 |
+//! | [`unit`] | one unit: claim, start, stop | |
+//! | [`driver`] | what the core asks of it | |
+//!
+//! # Loading
+//!
+//! Units are claimed and started first, with empty tables. Then the drivers of all PCI functions
+//! are released, the units are registered with the kernel's core, which gives every device a
+//! domain, translation is turned on, and the drivers bind again. Nothing is changed if a unit is
+//! owned by someone else, or a driver cannot be released.
+
+#![deny(unsafe_code)]
+
+mod dmar;
+mod driver;
+mod fault;
+mod invalidate;
+mod regs;
+mod scopes;
+mod statistics;
+mod tables;
+mod unit;
+
+use bridge::takeover::{
+    self,
+    Released, //
+};
+use iommu_core::{
+    abi,
+    firmware::Publication,
+    instance::Instance, //
+};
+use iommu_ext::{
+    acpi_table::AcpiTable,
+    addr::PhysAddr,
+    fwnode::SoftwareNode,
+    x86::vector, //
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::Arc, //
+};
+use unit::{
+    Started,
+    Unit, //
+};
+
+module! {
+    type: Vtd,
+    name: "rust_vtd",
+    authors: ["Rust IOMMU developers"],
+    description: "Intel VT-d IOMMU",
+    license: "GPL v2",
+}
+
+/// What loading has set up. Dropped from the top down.
+struct Vtd {
+    _units: KVec<Known>,
+    _publication: Publication,
+    _nodes: KVec<SoftwareNode>,
+}
+
+/// A unit that is known to the core. Dropped from the top down: first nobody can ask for anything
+/// any more, last the unit stops to use memory.
+struct Known {
+    _statistics: Pin<KBox<statistics::File>>,
+    registered: Arc<bridge::unit::Unit>,
+    _faults: vector::Registration<fault::FaultEvent>,
+    _started: Started,
+}
+
+impl kernel::Module for Vtd {
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        abi::check(c"rust_vtd", abi::ID)?;
+        let dmar = read_dmar()?;
+        let (claimed, nodes) = claim(&dmar)?;
+        let publication = Publication::new(scopes::describe(&dmar, &nodes)?)?;
+
+        let statistics = statistics::Directory::new();
+        let mut units = KVec::with_capacity(claimed.len(), GFP_KERNEL)?;
+        for (unit, node) in claimed.iter().zip(nodes.iter()) {
+            if let Some(unit) = unit {
+                units.push(start(unit, node, &statistics, module)?, GFP_KERNEL)?;
+            }
+        }
+
+        let released = Released::all()?;
+        takeover::enable_acs();
+        let registered = units
+            .iter()
+            .try_for_each(|unit| unit.registered.register());
+        if registered.is_err() {
+            // Before drivers bind again.
+            drop(units);
+            return Err(registered.err().unwrap_or(EIO));
+        }
+        drop(released);
+        Ok(Self {
+            _units: units,
+            _publication: publication,
+            _nodes: nodes,
+        })
+    }
+}
+
+/// Reads the firmware's table.
+fn read_dmar() -> Result<dmar::Dmar> {
+    let table = AcpiTable::get(c"DMAR").inspect_err(|_| {
+        pr_err!("there is no DMAR table: the machine has no VT-d, or its firmware has it off\n")
+    })?;
+    let dmar = dmar::parse(table.bytes()).map_err(|failure| {
+        pr_err!("DMAR table refused: {failure}\n");
+        EINVAL
+    })?;
+    for note in dmar.notes.iter() {
+        pr_info!("DMAR table: offset {:#x}: {}\n", note.offset, note.what);
+    }
+    Ok(dmar)
+}
+
+/// Claims all units, and makes a node for each. A unit that cannot serve is left out.
+fn claim(dmar: &dmar::Dmar) -> Result<(KVec<Option<Arc<Unit>>>, KVec<SoftwareNode>)> {
+    let mut claimed = KVec::with_capacity(dmar.units.len(), GFP_KERNEL)?;
+    let mut nodes = KVec::with_capacity(dmar.units.len(), GFP_KERNEL)?;
+    for (index, described) in dmar.units.iter().enumerate() {
+        let name = CString::try_from_fmt(fmt!("dmar{index}"))?;
+        let unit = Unit::claim(
+            name,
+            PhysAddr(described.base),
+            described.size,
+            dmar.address_bits,
+        );
+        let unit = match unit {
+            Ok(unit) => Some(unit),
+            Err(e) if e == ENODEV => None,
+            Err(e) => return Err(e),
+        };
+        claimed.push(unit, GFP_KERNEL)?;
+        nodes.push(SoftwareNode::new()?, GFP_KERNEL)?;
+    }
+    if claimed.iter().all(Option::is_none) {
+        pr_err!("no unit can serve\n");
+        return Err(ENODEV);
+    }
+    Ok((claimed, nodes))
+}
+
+/// Starts a unit and makes it known to the core. It translates nothing yet.
+fn start(
+    unit: &Arc<Unit>,
+    node: &SoftwareNode,
+    statistics: &statistics::Directory,
+    module: &'static ThisModule,
+) -> Result<Known> {
+    let started = unit.start()?;
+    let instance = Instance::new(
+        CString::try_from(unit.name())?,
+        node.key(),
+        unit.limits(),
+        unit.clone(),
+    )?;
+    let faults = unit.report_faults(instance.clone())?;
+    let registered = bridge::unit::Unit::new(instance, unit.clone(), module)?;
+    Ok(Known {
+        _statistics: statistics.add(unit.clone())?,
+        registered,
+        _faults: faults,
+        _started: started,
+    })
+}
