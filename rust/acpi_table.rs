@@ -38,9 +38,8 @@ impl AcpiTable {
     pub fn get(signature: &CStr) -> Result<Self> {
         let mut table = ptr::null_mut();
         // SAFETY: The signature is only read, and NUL-terminated; `table` is valid for a write.
-        let status = unsafe {
-            bindings::acpi_get_table(signature.as_char_ptr().cast_mut(), 0, &mut table)
-        };
+        let status =
+            unsafe { bindings::acpi_get_table(signature.as_char_ptr().cast_mut(), 0, &mut table) };
         if status != 0 {
             return Err(ENODEV);
         }

@@ -9,13 +9,14 @@
 //! [`include/asm-generic/io.h`](srctree/include/asm-generic/io.h)
 
 use crate::addr::PhysAddr;
-use core::ops::Deref;
 use kernel::{
     bindings,
+    build_assert::build_assert,
     ffi::c_void,
     io::{
-        Mmio,
-        MmioRaw, //
+        Io,
+        IoCapable,
+        IoKnownSize, //
     },
     prelude::*, //
 };
@@ -33,9 +34,8 @@ struct Claim {
 impl Claim {
     fn new(start: PhysAddr, len: usize, name: &'static CStr) -> Result<Self> {
         // SAFETY: Any region may be asked for; the name lives as long as the region may.
-        let region = unsafe {
-            bindings::request_mem_region(start.0, len as u64, name.as_char_ptr())
-        };
+        let region =
+            unsafe { bindings::request_mem_region(start.0, len as u64, name.as_char_ptr()) };
         if region.is_null() {
             return Err(EBUSY);
         }
@@ -54,11 +54,13 @@ impl Drop for Claim {
 /// A window of registers, owned and mapped. At least `SIZE` bytes, so that registers below that
 /// offset are read and written without a check at run time.
 ///
+/// The accessors are those of [`Io`].
+///
 /// # Invariants
 ///
-/// `mapping` is what `ioremap()` returned for the claimed region, and nothing else unmaps it.
+/// The claimed region, of at least `SIZE` bytes, is mapped at `addr`, and nothing else unmaps it.
 pub struct IoWindow<const SIZE: usize> {
-    mapping: MmioRaw<SIZE>,
+    addr: usize,
     claim: Claim,
 }
 
@@ -81,9 +83,11 @@ impl<const SIZE: usize> IoWindow<SIZE> {
         if virt.is_null() {
             return Err(ENOMEM);
         }
-        // INVARIANT: Just mapped. (`MmioRaw::new` fails for a `len` below `SIZE` only.)
-        let mapping = MmioRaw::new(virt as usize, len)?;
-        Ok(Self { mapping, claim })
+        // INVARIANT: Just mapped, and `len` was checked.
+        Ok(Self {
+            addr: virt as usize,
+            claim,
+        })
     }
 
     /// Physical address of the first register.
@@ -92,19 +96,60 @@ impl<const SIZE: usize> IoWindow<SIZE> {
     }
 }
 
-impl<const SIZE: usize> Deref for IoWindow<SIZE> {
-    type Target = Mmio<SIZE>;
+impl<const SIZE: usize> Io for IoWindow<SIZE> {
+    #[inline]
+    fn addr(&self) -> usize {
+        self.addr
+    }
 
     #[inline]
-    fn deref(&self) -> &Mmio<SIZE> {
-        // SAFETY: By the type invariant the registers are mapped as long as `self` lives.
-        unsafe { Mmio::from_raw(&self.mapping) }
+    fn maxsize(&self) -> usize {
+        self.claim.len
+    }
+}
+
+impl<const SIZE: usize> IoKnownSize for IoWindow<SIZE> {
+    const MIN_SIZE: usize = SIZE;
+
+    // As the provided method, but with an addition that cannot panic: mappings do not wrap.
+    #[inline(always)]
+    fn io_addr_assert<U>(&self, offset: usize) -> usize {
+        build_assert!(offset % size_of::<U>() == 0 && offset <= SIZE - size_of::<U>());
+        self.addr.wrapping_add(offset)
+    }
+}
+
+impl<const SIZE: usize> IoCapable<u32> for IoWindow<SIZE> {
+    #[inline]
+    unsafe fn io_read(&self, address: usize) -> u32 {
+        // SAFETY: The caller passes the address of a register of this window.
+        unsafe { bindings::readl(address as *const c_void) }
+    }
+
+    #[inline]
+    unsafe fn io_write(&self, value: u32, address: usize) {
+        // SAFETY: As above.
+        unsafe { bindings::writel(value, address as *mut c_void) }
+    }
+}
+
+impl<const SIZE: usize> IoCapable<u64> for IoWindow<SIZE> {
+    #[inline]
+    unsafe fn io_read(&self, address: usize) -> u64 {
+        // SAFETY: The caller passes the address of a register of this window.
+        unsafe { bindings::readq(address as *const c_void) }
+    }
+
+    #[inline]
+    unsafe fn io_write(&self, value: u64, address: usize) {
+        // SAFETY: As above.
+        unsafe { bindings::writeq(value, address as *mut c_void) }
     }
 }
 
 impl<const SIZE: usize> Drop for IoWindow<SIZE> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant. The claim is released after this, with the fields.
-        unsafe { bindings::iounmap(self.mapping.addr() as *mut c_void) }
+        unsafe { bindings::iounmap(self.addr as *mut c_void) }
     }
 }

@@ -124,7 +124,7 @@ rust_iommu_helper_vector_alloc(const char *name,
 	struct rust_iommu_vector *vector;
 	int ret;
 
-	vector = kzalloc(sizeof(*vector), GFP_KERNEL);
+	vector = kzalloc_obj(*vector);
 	if (!vector)
 		return ERR_PTR(-ENOMEM);
 	vector->operations = operations;

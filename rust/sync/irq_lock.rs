@@ -70,11 +70,7 @@ unsafe impl Backend for IrqBackend {
     /// Interrupt state before the lock was taken.
     type GuardState = c_ulong;
 
-    unsafe fn init(
-        ptr: *mut Self::State,
-        name: *const c_char,
-        key: *mut bindings::lock_class_key,
-    ) {
+    unsafe fn init(ptr: *mut Self::State, name: *const c_char, key: *mut bindings::lock_class_key) {
         // SAFETY: The caller passes a slot to write, and a name and a key that live for ever.
         unsafe { rust_iommu_helper_raw_spin_lock_init(ptr, name, key.cast()) }
     }

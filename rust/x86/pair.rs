@@ -28,7 +28,10 @@ pub fn is_supported() -> bool {
 /// Only to be called where [`is_supported`].
 #[inline]
 pub fn swap(table: &Entries, index: u8, [low, high]: [u64; 2]) -> [u64; 2] {
-    let pair = table.as_ptr().cast::<[u64; 2]>().wrapping_add(usize::from(index));
+    let pair = table
+        .as_ptr()
+        .cast::<[u64; 2]>()
+        .wrapping_add(usize::from(index));
     let (mut old_low, mut old_high) = (0, 0);
     loop {
         let swapped: u8;

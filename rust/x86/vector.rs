@@ -167,7 +167,11 @@ impl<T: Vector> Registration<T> {
             )
         })?;
         // INVARIANT: The request succeeded.
-        Ok(Self { line, handler, _name: name })
+        Ok(Self {
+            line,
+            handler,
+            _name: name,
+        })
     }
 }
 
@@ -189,25 +193,37 @@ impl<T: Vector> Callbacks<T> {
         unmask: Self::unmask,
     };
 
+    /// # Safety
+    ///
+    /// `data` points to a live `T`, `message` to a message.
     unsafe extern "C" fn write_message(data: *const c_void, message: *const Message) {
-        // SAFETY: `data` is the `T` of a registration, which outlives its callbacks.
+        // SAFETY: By the requirement above: the `T` of a registration outlives its callbacks.
         let vector = unsafe { &*data.cast::<T>() };
-        // SAFETY: The helper passes a message that is valid during the call.
+        // SAFETY: By the requirement above.
         vector.write_message(unsafe { *message });
     }
 
+    /// # Safety
+    ///
+    /// `data` points to a live `T`.
     unsafe extern "C" fn mask(data: *const c_void) {
         // SAFETY: As in `write_message`.
         unsafe { &*data.cast::<T>() }.mask();
     }
 
+    /// # Safety
+    ///
+    /// `data` points to a live `T`.
     unsafe extern "C" fn unmask(data: *const c_void) {
         // SAFETY: As in `write_message`.
         unsafe { &*data.cast::<T>() }.unmask();
     }
 
+    /// # Safety
+    ///
+    /// `cookie` points to a live `T`.
     unsafe extern "C" fn handle(_irq: c_int, cookie: *mut c_void) -> bindings::irqreturn_t {
-        // SAFETY: The cookie is the `T` of a registration, which outlives its interrupt.
+        // SAFETY: By the requirement above: the `T` of a registration outlives its interrupt.
         unsafe { &*cookie.cast::<T>() }.handle() as bindings::irqreturn_t
     }
 }

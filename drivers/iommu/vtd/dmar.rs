@@ -154,7 +154,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Dmar> {
     }
     // CAST: To a wider type.
     let table = table.first(4, table.u32(4)? as usize, HEADER_LEN)?;
-    if table.bytes.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte)) != 0 {
+    if table
+        .bytes
+        .iter()
+        .fold(0, |sum: u8, byte| sum.wrapping_add(*byte))
+        != 0
+    {
         return Err(table.error(9, "a checksum that makes the bytes add up to 0"));
     }
     let address_bits = match table.u8(36)? {
@@ -263,7 +268,12 @@ impl ReservedMemory {
             return Err(rmrr.error(16, "a limit above the base"));
         }
         let scopes = parse_scopes(rmrr.from(LEN), notes)?;
-        Ok(Self { segment: rmrr.u16(6)?, first, last, scopes })
+        Ok(Self {
+            segment: rmrr.u16(6)?,
+            first,
+            last,
+            scopes,
+        })
     }
 }
 
@@ -275,7 +285,13 @@ fn parse_scopes(mut rest: Span<'_>, notes: &mut KVec<Note>) -> Result<KVec<Scope
             Some(scope) => scopes.push(scope, GFP_KERNEL)?,
             None => {
                 let what = "device scope of unknown type passed over";
-                notes.push(Note { offset: scope.offset, what }, GFP_KERNEL)?;
+                notes.push(
+                    Note {
+                        offset: scope.offset,
+                        what,
+                    },
+                    GFP_KERNEL,
+                )?;
             }
         }
         rest = rest.from(scope.bytes.len());
@@ -305,7 +321,13 @@ impl Scope {
         for (step, hop) in hops.bytes.chunks_exact(2).enumerate() {
             match hop {
                 [device @ 0..=31, function @ 0..=7] => {
-                    path.push(Hop { device: *device, function: *function }, GFP_KERNEL)?;
+                    path.push(
+                        Hop {
+                            device: *device,
+                            function: *function,
+                        },
+                        GFP_KERNEL,
+                    )?;
                 }
                 _ => {
                     let at = step.wrapping_mul(2);
@@ -313,7 +335,11 @@ impl Scope {
                 }
             }
         }
-        Ok(Some(Self { kind, start_bus: scope.u8(5)?, path }))
+        Ok(Some(Self {
+            kind,
+            start_bus: scope.u8(5)?,
+            path,
+        }))
     }
 }
 
@@ -326,8 +352,12 @@ struct Span<'a> {
 }
 
 impl<'a> Span<'a> {
+    /// `expected` at `at`, or at the end if that comes first.
     fn error(&self, at: usize, expected: &'static str) -> Error {
-        Error::Malformed { offset: self.offset.saturating_add(at), expected }
+        Error::Malformed {
+            offset: self.offset.saturating_add(at.min(self.bytes.len())),
+            expected,
+        }
     }
 
     fn array<const N: usize>(&self, at: usize) -> Result<[u8; N]> {
@@ -370,7 +400,10 @@ impl<'a> Span<'a> {
             return Err(self.error(at, "a length that covers the fixed fields"));
         }
         match self.bytes.get(..len) {
-            Some(bytes) => Ok(Self { bytes, offset: self.offset }),
+            Some(bytes) => Ok(Self {
+                bytes,
+                offset: self.offset,
+            }),
             None => Err(self.error(at, "a length that ends inside what is around")),
         }
     }

@@ -100,7 +100,11 @@ impl FaultEvent {
         let first = first.checked_rem(count).unwrap_or(0);
         for step in 0..count {
             let index = first.wrapping_add(step);
-            let index = if index < count { index } else { index.wrapping_sub(count) };
+            let index = if index < count {
+                index
+            } else {
+                index.wrapping_sub(count)
+            };
             if let Some((low, high)) = self.records.read(&self.regs, index) {
                 // A record that was read can be cleared.
                 let _ = self.records.clear(&self.regs, index);
@@ -119,9 +123,12 @@ impl FaultEvent {
 
 impl Vector for FaultEvent {
     fn write_message(&self, message: Message) {
-        self.regs.write_reg(FEDATA_REG::zeroed().with_imd(message.data));
-        self.regs.write_reg(FEADDR_REG::zeroed().with_ma(message.address_low));
-        self.regs.write_reg(FEUADDR_REG::zeroed().with_mua(message.address_high));
+        self.regs
+            .write_reg(FEDATA_REG::zeroed().with_imd(message.data));
+        self.regs
+            .write_reg(FEADDR_REG::zeroed().with_ma(message.address_low));
+        self.regs
+            .write_reg(FEUADDR_REG::zeroed().with_mua(message.address_high));
     }
 
     fn mask(&self) {

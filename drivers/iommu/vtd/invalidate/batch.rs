@@ -62,7 +62,12 @@ impl Batch {
     const CAPACITY: usize = 24;
 
     pub(super) fn new(drain: Drain) -> Self {
-        Self { words: [[0; 2]; Self::CAPACITY], len: 0, counts: Counts::default(), drain }
+        Self {
+            words: [[0; 2]; Self::CAPACITY],
+            len: 0,
+            counts: Counts::default(),
+            drain,
+        }
     }
 
     /// Adds a request; gives it back if the batch is full.

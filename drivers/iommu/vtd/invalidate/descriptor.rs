@@ -223,12 +223,11 @@ pub(crate) fn cover(
         .map(|max_order| Blocks::new(range, max_order))
         .filter(|blocks| blocks.clone().nth(MAX_BLOCKS).is_none());
     let whole = blocks.is_none().then_some(Descriptor::IotlbDomain(did));
-    let pages = blocks
+    blocks
         .into_iter()
         .flatten()
-        .map(move |block| Descriptor::IotlbPages { did, block, caches });
-    // `pin_init::Init` has a `chain`, too.
-    Iterator::chain(pages, whole)
+        .map(move |block| Descriptor::IotlbPages { did, block, caches })
+        .chain(whole)
 }
 
 /// Page-selective descriptors that may take the place of one domain-selective descriptor. Past

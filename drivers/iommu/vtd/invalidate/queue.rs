@@ -21,11 +21,11 @@
 //! # Errors
 //!
 //! When a unit refuses a descriptor (FSTS_REG.IQE) it stops there. Whoever waits takes the lock,
-//! puts the widest request of that kind in its place, and lets the unit go on: all batches,
-//! the refused one included, then have the effect that they were sent for. When a device does not
-//! answer (FSTS_REG.ITE) the unit drops the waits that it has taken; their batches are sent again.
-//! A unit that does not answer at all within a second is given up, with one line in the log; every
-//! request after that fails at once.
+//! puts the widest request of that kind in its place, and lets the unit go on: all batches, the
+//! refused one included, then have the effect that they were sent for. When a device does not
+//! answer (FSTS_REG.ITE) the unit drops the waits that it has taken; their batches are sent again
+//! (6.5.2.10). A unit that does not answer at all within a second is given up, with one line in
+//! the log; every request after that fails at once.
 
 use super::{
     batch::{
@@ -54,9 +54,11 @@ use iommu_ext::{
         Gfp,
         TablePage, //
     },
+    ratelimit::RateLimit,
     sync::irq_lock::IrqLock, //
 };
 use kernel::{
+    fmt,
     io::Io,
     prelude::*,
     processor::cpu_relax,
@@ -91,6 +93,9 @@ pub(crate) struct Queue {
     broken: Atomic<bool>,
     /// The newest batch whose wait the unit has dropped.
     dropped: Atomic<u64>,
+    /// For errors: a device can cause them as often as it likes.
+    #[pin]
+    error_limit: RateLimit,
     #[pin]
     state: IrqLock<State>,
 }
@@ -148,6 +153,7 @@ impl Queue {
             status,
             broken: Atomic::new(false),
             dropped: Atomic::new(0),
+            error_limit <- RateLimit::new(),
             state <- new_irq_lock!(
                 State { next: 0, oldest: 0, batch: 0, counts: Counts::default() },
                 "vtd::Queue",
@@ -194,7 +200,10 @@ impl Queue {
         const ATTEMPTS: usize = 3;
         for _ in 0..ATTEMPTS {
             let ticket = self.enqueue(batch)?;
-            self.wait_until(|| self.is_complete(ticket.slot, ticket.number as u32).then_some(()))?;
+            self.wait_until(|| {
+                self.is_complete(ticket.slot, ticket.number as u32)
+                    .then_some(())
+            })?;
             if self.dropped.load(Acquire) < ticket.number {
                 return Ok(());
             }
@@ -228,7 +237,10 @@ impl Queue {
         // The slot's last number may be so old that it would compare as a later one. Whoever still
         // polls for it is content with this one.
         self.status_word(slot).store(state.batch, Relaxed);
-        self.put(slot, descriptor::wait(number as u32, self.status_address(slot)));
+        self.put(
+            slot,
+            descriptor::wait(number as u32, self.status_address(slot)),
+        );
 
         state.next = slot.wrapping_add(1);
         state.batch = number;
@@ -258,11 +270,11 @@ impl Queue {
     /// Calls `ready` until it returns something, and looks after errors of the unit meanwhile.
     fn wait_until<T>(&self, mut ready: impl FnMut() -> Option<T>) -> Result<T> {
         // TIMEOUT: Invalidations take microseconds, as they wait for DMA in flight. The first
-        // polls read memory only. After a second of the others the unit does not answer; one that
-        // waits for a device says so earlier (ITE).
+        // polls read memory only; the others read a register too, which takes a microsecond. After
+        // a second of them the unit does not answer.
         const FAST_POLLS: usize = 10_000;
-        const SLOW_POLLS: usize = 1_000_000;
-        const STEP: Delta = Delta::from_micros(1);
+        const SLOW_POLLS: usize = 300_000;
+        const STEP: Delta = Delta::from_micros(2);
 
         for _ in 0..FAST_POLLS {
             if let Some(value) = ready() {
@@ -297,12 +309,12 @@ impl Queue {
             self.replace_refused(&mut state);
         }
         if status.ite() {
-            self.complain("a device does not answer (FSTS_REG.ITE)");
+            self.log_error(fmt!("a device does not answer (FSTS_REG.ITE)"));
             self.drop_taken_waits(&state);
             self.regs.write_reg(FSTS_REG::zeroed().with_ite(true));
         }
         if status.ice() {
-            self.complain("a device answered what was not asked (FSTS_REG.ICE)");
+            self.log_error(fmt!("a device answered what was not asked (FSTS_REG.ICE)"));
             self.regs.write_reg(FSTS_REG::zeroed().with_ice(true));
         }
     }
@@ -311,13 +323,12 @@ impl Queue {
     fn replace_refused(&self, state: &mut State) {
         let slot = self.head();
         let words = self.words(slot);
-        pr_err!(
-            "unit at {:#x}: descriptor {:#x} {:#x} refused (FSTS_REG.IQE, reason {})\n",
-            self.regs.start().0,
+        let reason = self.regs.read(IQERCD_REG).iqei().get();
+        self.log_error(fmt!(
+            "descriptor {:#x} {:#x} refused (FSTS_REG.IQE, reason {reason})",
             words[0],
-            words[1],
-            self.regs.read(IQERCD_REG).iqei().get(),
-        );
+            words[1]
+        ));
         let Some(widest) = descriptor::widest_like(words, self.drain) else {
             return self.give_up("no other descriptor in its place");
         };
@@ -332,7 +343,10 @@ impl Queue {
     /// their batches must be sent again.
     fn drop_taken_waits(&self, state: &State) {
         let head = self.head();
-        for slot in state.taken_from(state.oldest).take_while(|slot| *slot != head) {
+        for slot in state
+            .taken_from(state.oldest)
+            .take_while(|slot| *slot != head)
+        {
             let Some(number) = self.wait_in(slot) else {
                 continue;
             };
@@ -344,22 +358,27 @@ impl Queue {
         }
     }
 
+    /// Fails all requests from now on.
     fn give_up(&self, why: &str) {
         if !self.broken.xchg(true, Relaxed) {
-            self.complain(why);
             pr_err!(
-                "unit at {:#x}: invalidation queue given up: IQH_REG {:#x}, IQT_REG {:#x}, \
-                 FSTS_REG {:#x}\n",
+                "unit at {:#x}: invalidation queue given up: {why} (IQH_REG {:#x}, IQT_REG {:#x}, \
+                 FSTS_REG {:#x})\n",
                 self.regs.start().0,
                 self.regs.read(IQH_REG).into_raw(),
                 self.regs.read(IQT_REG).into_raw(),
-                self.regs.read(FSTS_REG).into_raw(),
+                self.regs.read(FSTS_REG).into_raw()
             );
         }
     }
 
-    fn complain(&self, what: &str) {
-        pr_err!("unit at {:#x}: invalidation queue: {what}\n", self.regs.start().0);
+    fn log_error(&self, error: fmt::Arguments<'_>) {
+        if self.error_limit.allows(c"rust_vtd: invalidation queue") {
+            pr_err!(
+                "unit at {:#x}: invalidation queue: {error}\n",
+                self.regs.start().0
+            );
+        }
     }
 
     /// The slot that the unit takes next, or has stopped at.

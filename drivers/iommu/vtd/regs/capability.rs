@@ -132,7 +132,11 @@ impl Features {
         if matches!(version.into_raw(), 0 | u32::MAX) {
             return None;
         }
-        Some(Self::decode(version, regs.read(CAP_REG), regs.read(ECAP_REG)))
+        Some(Self::decode(
+            version,
+            regs.read(CAP_REG),
+            regs.read(ECAP_REG),
+        ))
     }
 
     fn decode(version: VER_REG, cap: CAP_REG, ecap: ECAP_REG) -> Self {
@@ -153,7 +157,10 @@ impl Features {
             caching_mode: cap.cm(),
             write_buffer: cap.rwbf(),
             page_selective: cap.psi().then(|| cap.mamv().into()),
-            drain: Drain { reads: cap.drd(), writes: cap.dwd() },
+            drain: Drain {
+                reads: cap.drd(),
+                writes: cap.dwd(),
+            },
             coherent: ecap.c(),
             queued_invalidation: ecap.qi(),
             pass_through: ecap.pt(),

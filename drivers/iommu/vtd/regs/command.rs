@@ -113,8 +113,13 @@ impl Command {
     /// `ETIMEDOUT`: GSTS_REG.RTPS stays clear.
     pub(crate) fn set_root_table(&self, table: PhysAddr) -> Result {
         let _guard = self.lock.lock();
-        self.regs.write_reg(RTADDR_REG::zeroed().with_rta(frame(table.0)));
-        self.run(|keep| keep.with_srtp(true), GSTS_REG::rtps, "RTPS stays clear")
+        self.regs
+            .write_reg(RTADDR_REG::zeroed().with_rta(frame(table.0)));
+        self.run(
+            |keep| keep.with_srtp(true),
+            GSTS_REG::rtps,
+            "RTPS stays clear",
+        )
     }
 
     /// Turns translation on.
@@ -134,7 +139,11 @@ impl Command {
     /// `ETIMEDOUT`: GSTS_REG.TES stays set.
     pub(crate) fn disable_translation(&self) -> Result {
         let _guard = self.lock.lock();
-        self.run(|keep| keep.with_te(false), |now| !now.tes(), "TES stays set")
+        self.run(
+            |keep| keep.with_te(false),
+            |now| !now.tes(),
+            "TES stays set",
+        )
     }
 
     /// Turns the invalidation queue on, with the ring of one page at `ring`, empty (6.5.2).
@@ -145,8 +154,13 @@ impl Command {
     pub(crate) fn enable_queue(&self, ring: PhysAddr) -> Result {
         let _guard = self.lock.lock();
         self.regs.write_reg(IQT_REG::zeroed());
-        self.regs.write_reg(IQA_REG::zeroed().with_iqa(frame(ring.0)));
-        self.run(|keep| keep.with_qie(true), GSTS_REG::qies, "QIES stays clear")
+        self.regs
+            .write_reg(IQA_REG::zeroed().with_iqa(frame(ring.0)));
+        self.run(
+            |keep| keep.with_qie(true),
+            GSTS_REG::qies,
+            "QIES stays clear",
+        )
     }
 
     /// Turns the invalidation queue off. Everything submitted must be complete.
@@ -156,7 +170,11 @@ impl Command {
     /// `ETIMEDOUT`: GSTS_REG.QIES stays set.
     pub(crate) fn disable_queue(&self) -> Result {
         let _guard = self.lock.lock();
-        self.run(|keep| keep.with_qie(false), |now| !now.qies(), "QIES stays set")
+        self.run(
+            |keep| keep.with_qie(false),
+            |now| !now.qies(),
+            "QIES stays set",
+        )
     }
 
     /// Flushes the write buffer, on units that have one (6.8).
@@ -166,7 +184,11 @@ impl Command {
     /// `ETIMEDOUT`: GSTS_REG.WBFS stays set.
     pub(crate) fn flush_write_buffer(&self) -> Result {
         let _guard = self.lock.lock();
-        self.run(|keep| keep.with_wbf(true), |now| !now.wbfs(), "WBFS stays set")
+        self.run(
+            |keep| keep.with_wbf(true),
+            |now| !now.wbfs(),
+            "WBFS stays set",
+        )
     }
 
     /// Turns the protected memory regions off, on units that have them (11.4.8): once DMA is
@@ -200,7 +222,10 @@ impl Command {
     }
 
     fn complain(&self, register: &str, failure: &str) {
-        pr_err!("unit at {:#x}: {register}: {failure}\n", self.regs.start().0);
+        pr_err!(
+            "unit at {:#x}: {register}: {failure}\n",
+            self.regs.start().0
+        );
     }
 }
 

@@ -103,7 +103,10 @@ impl ContextEntry {
             .with_slptptr(frame(table.root.0))
             .with_const_tt::<{ TranslationType::SecondStage as u64 }>()
             .with_p(true);
-        Ok(Self([low.into_raw(), High::new(table.levels, did)?.into_raw()]))
+        Ok(Self([
+            low.into_raw(),
+            High::new(table.levels, did)?.into_raw(),
+        ]))
     }
 
     /// DMA passes untranslated and is cached under `did`. `levels`: the deepest tables that the

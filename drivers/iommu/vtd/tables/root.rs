@@ -111,7 +111,11 @@ impl RootTable {
         let entry = Low::zeroed().with_ctp(frame(page.phys().0)).with_p(true);
         slot.populate(page);
 
-        let root = self.root.entries().get(usize::from(bus) * 2).ok_or(EINVAL)?;
+        let root = self
+            .root
+            .entries()
+            .get(usize::from(bus) * 2)
+            .ok_or(EINVAL)?;
         // Release: the unit finds the context table empty, not as the page was before.
         root.store(entry.into_raw(), Release);
         if !self.coherent {
