@@ -34,3 +34,17 @@ pub use self::region::{
     Region, //
 };
 pub use self::streaming::Mapping;
+
+use kernel::{
+    bindings,
+    device::{
+        Bound,
+        Device, //
+    }, //
+};
+
+/// The device as C takes it. The `kernel` crate keeps its own way to this to itself.
+fn raw(dev: &Device<Bound>) -> *mut bindings::device {
+    // `Device` is a transparent wrapper of an `Opaque` one, which may be changed through `&`.
+    core::ptr::from_ref(dev).cast_mut().cast()
+}

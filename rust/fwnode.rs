@@ -24,13 +24,6 @@ unsafe impl Send for Key {}
 // SAFETY: As above.
 unsafe impl Sync for Key {}
 
-impl Key {
-    /// The key of the node at `node`; `None` if there is none.
-    pub fn new(node: *mut bindings::fwnode_handle) -> Option<Self> {
-        NonNull::new(node).map(Self)
-    }
-}
-
 /// A node made by software, for a unit that firmware describes in no node of its own.
 ///
 /// # Invariants

@@ -4,8 +4,7 @@
 //!
 //! A [`Gather`] is the kernel's `struct iommu_iotlb_gather`: the range whose translations may
 //! still be cached, and the table pages that hardware may still walk. `sync` of the domain sends
-//! one invalidation for the range, and only then frees the pages. In lazy mode (`queued`) the
-//! kernel's flush queue takes the pages and frees them after a flush of the whole domain.
+//! one invalidation for the range, and only then frees the pages. In lazy mode the kernel's flush queue takes the pages and frees them after a flush of the whole domain.
 //!
 //! C header: [`include/linux/iommu.h`](srctree/include/linux/iommu.h)
 
@@ -75,14 +74,6 @@ impl Gather {
         let pages = unsafe { &(*self.0.get()).freelist.pages };
         // A list without elements points to itself.
         !ptr::eq(pages.next, pages)
-    }
-
-    /// Whether the caller defers the invalidation (lazy mode): there will be no `sync`, but a
-    /// flush of the whole domain.
-    #[inline]
-    pub fn is_queued(&self) -> bool {
-        // SAFETY: By the type invariant.
-        unsafe { (*self.0.get()).queued }
     }
 
     /// Takes a table page that was cut out of the table. It is freed after the invalidation.

@@ -6,8 +6,10 @@
 //! ours. `unsafe` lives here, so that it need not live in the core and the drivers.
 
 
+pub mod abi;
 pub mod acpi_table;
 pub mod addr;
+pub mod consumer;
 pub mod fwnode;
 pub mod gather;
 pub mod ida;
@@ -19,3 +21,6 @@ pub mod ratelimit;
 pub mod sync;
 #[cfg(CONFIG_X86)]
 pub mod x86;
+
+/// What the lines of this crate in the kernel log begin with.
+const __LOG_PREFIX: &[u8] = b"rust_iommu\0";

@@ -44,8 +44,6 @@ pub struct Gfp(pub bindings::gfp_t);
 impl Gfp {
     /// May sleep.
     pub const KERNEL: Self = Self(bindings::GFP_KERNEL);
-    /// May not sleep.
-    pub const ATOMIC: Self = Self(bindings::GFP_ATOMIC);
 }
 
 extern "C" {

@@ -13,12 +13,8 @@ mod alias;
 mod bind;
 mod function;
 
-pub use self::bind::{
-    bound_functions,
-    Busy, //
-};
+pub use self::bind::bound_functions;
 pub use self::function::{
     all,
-    Function,
-    Hop, //
+    Function, //
 };

@@ -192,18 +192,89 @@ impl<T: Commands> Target<T> {
     }
 }
 
-/// A directory in debugfs, with all there is in it.
-///
-/// # Invariants
-///
-/// `parent` and `dentry` are directories, of which we hold a reference.
+/// A directory in debugfs, which goes with all there is in it.
 struct Directory {
-    parent: NonNull<bindings::dentry>,
-    dentry: NonNull<bindings::dentry>,
+    parent: Entry,
     name: CString,
 }
 
-// SAFETY: Directories may be changed by any thread; debugfs locks.
-unsafe impl Send for Directory {}
+impl Directory {
+    /// Makes the directory `name` in `parent`, which is in the root of debugfs.
+    fn new(parent: &CStr, name: &CStr) -> Result<Self> {
+        let parent = Entry::find(parent, None)?;
+        let name = CString::try_from(name)?;
+        // SAFETY: The name is a string, and we hold a reference of the parent.
+        let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), parent.0.as_ptr()) };
+        from_err_ptr(dentry)?;
+        Ok(Self { parent, name })
+    }
+
+    /// Makes a file in the directory.
+    ///
+    /// # Safety
+    ///
+    /// `data` is what `operations` expect in a file, and outlives `self`.
+    unsafe fn add(
+        &self,
+        name: &CStr,
+        mode: bindings::umode_t,
+        data: *mut c_void,
+        operations: &'static bindings::file_operations,
+    ) -> Result {
+        let directory = Entry::find(&self.name, Some(&self.parent))?;
+        // SAFETY: The name is a string, we hold a reference of the directory, and the caller
+        // answers for the data.
+        let dentry = unsafe {
+            bindings::debugfs_create_file_full(
+                name.as_char_ptr(),
+                mode,
+                directory.0.as_ptr(),
+                data,
+                ptr::null(),
+                operations,
+            )
+        };
+        from_err_ptr(dentry)?;
+        Ok(())
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // SAFETY: The name is a string, and we hold a reference of the parent. If somebody removed
+        // the parent, the directory is not found.
+        unsafe {
+            bindings::debugfs_lookup_and_remove(self.name.as_char_ptr(), self.parent.0.as_ptr())
+        };
+    }
+}
+
+/// An entry of debugfs.
+///
+/// # Invariants
+///
+/// One reference of the entry is ours.
+struct Entry(NonNull<bindings::dentry>);
+
+// SAFETY: Entries may be used by any thread; debugfs locks.
+unsafe impl Send for Entry {}
 // SAFETY: As above.
-unsafe impl Sync for Directory {}
+unsafe impl Sync for Entry {}
+
+impl Entry {
+    /// The entry `name` in `parent`, or in the root.
+    fn find(name: &CStr, parent: Option<&Self>) -> Result<Self> {
+        let parent = parent.map_or(ptr::null_mut(), |parent| parent.0.as_ptr());
+        // SAFETY: The name is a string, and a parent is alive, as its reference is ours.
+        let dentry = unsafe { bindings::debugfs_lookup(name.as_char_ptr(), parent) };
+        // INVARIANT: The lookup took a reference.
+        NonNull::new(dentry).map(Self).ok_or(ENOENT)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::dput(self.0.as_ptr()) };
+    }
+}

@@ -61,7 +61,7 @@ impl<'bound> PagingDomain<'bound> {
         let init = try_pin_init!(Self {
             raw: {
                 // SAFETY: The device is bound; the kernel checks whether it has an IOMMU.
-                let raw = unsafe { bindings::iommu_paging_domain_alloc_flags(dev.as_raw(), 0) };
+                let raw = unsafe { bindings::iommu_paging_domain_alloc_flags(super::raw(dev), 0) };
                 // INVARIANT: The domain is new.
                 NonNull::new(from_err_ptr(raw)?).ok_or(ENOMEM)?
             },
@@ -69,10 +69,7 @@ impl<'bound> PagingDomain<'bound> {
             buffer,
             taken <- new_mutex!(KVec::new()),
         });
-        Arc::pin_init(init, GFP_KERNEL).map(|domain| {
-            let domain: Arc<Self> = domain;
-            domain
-        })
+        Arc::pin_init(init, GFP_KERNEL)
     }
 
     /// The memory that can be mapped.
@@ -127,7 +124,7 @@ impl<'bound> Attachment<'bound> {
     /// its group; what the IOMMU's driver returns.
     pub fn new(domain: Arc<PagingDomain<'bound>>) -> Result<Self> {
         // SAFETY: Domain and device are live, and the device has the driver that calls.
-        to_result(unsafe { bindings::iommu_attach_device(domain.as_raw(), domain.dev.as_raw()) })?;
+        to_result(unsafe { bindings::iommu_attach_device(domain.as_raw(), super::raw(domain.dev)) })?;
         // INVARIANT: Just attached.
         Ok(Self { domain })
     }
@@ -142,6 +139,6 @@ impl Drop for Attachment<'_> {
     fn drop(&mut self) {
         let domain = &self.domain;
         // SAFETY: By the type invariant.
-        unsafe { bindings::iommu_detach_device(domain.as_raw(), domain.dev.as_raw()) };
+        unsafe { bindings::iommu_detach_device(domain.as_raw(), super::raw(domain.dev)) };
     }
 }

@@ -54,7 +54,7 @@ impl<'bound> Mapping<'bound> {
         let phys = buffer.part(offset, len)?;
         // SAFETY: The device is bound, and the memory is that of a live buffer.
         let addr =
-            unsafe { bindings::dma_map_phys(dev.as_raw(), phys.0, len, direction.into(), 0) };
+            unsafe { bindings::dma_map_phys(super::raw(dev), phys.0, len, direction.into(), 0) };
         if addr == MAPPING_ERROR {
             return Err(ENOMEM);
         }
@@ -73,7 +73,7 @@ impl Drop for Mapping<'_> {
         let direction = self.direction.into();
         // SAFETY: By the type invariant; the device is still bound.
         unsafe {
-            bindings::dma_unmap_phys(self.dev.as_raw(), self.addr, self.len, direction, 0)
+            bindings::dma_unmap_phys(super::raw(self.dev), self.addr, self.len, direction, 0)
         };
     }
 }

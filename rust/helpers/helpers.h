@@ -17,7 +17,8 @@ struct ratelimit_state;
 struct pci_dev *rust_iommu_helper_to_pci_dev(struct device *dev);
 int rust_iommu_helper_pci_domain_nr(struct pci_dev *pdev);
 struct pci_dev *rust_iommu_helper_pci_physfn(struct pci_dev *pdev);
-const char *rust_iommu_helper_device_in_use(struct device *dev);
+char *rust_iommu_helper_driver_name(struct device *dev);
+char *rust_iommu_helper_why_busy(struct pci_dev *pdev);
 
 unsigned long rust_iommu_helper_direct_map_base(void);
 void rust_iommu_helper_gather_add_page(struct iommu_iotlb_gather *gather, void *virt);

@@ -6,6 +6,7 @@
 #include <linux/device.h>
 #include <linux/netdevice.h>
 #include <linux/pci.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "helpers.h"
@@ -25,27 +26,62 @@ struct pci_dev *rust_iommu_helper_pci_physfn(struct pci_dev *pdev)
 	return pci_physfn(pdev);
 }
 
-static int child_in_use(struct device *dev, void *name)
+char *rust_iommu_helper_driver_name(struct device *dev)
 {
-	bool in_use = false;
+	char *name = NULL;
 
-	if (dev->class && !strcmp(dev->class->name, "net"))
-		in_use = to_net_dev(dev)->flags & IFF_UP;
-	else if (dev->type && dev->type->name && !strcmp(dev->type->name, "disk"))
-		in_use = disk_openers(dev_to_disk(dev)) > 0;
-
-	if (in_use) {
-		*(const char **)name = dev_name(dev);
-		return 1;
-	}
-	return device_for_each_child(dev, name, child_in_use);
+	device_lock(dev);
+	if (dev->driver)
+		name = kstrdup(dev->driver->name, GFP_KERNEL);
+	device_unlock(dev);
+	return name;
 }
 
-/* The name of a disk or network interface below @dev that is in use, or NULL. */
-const char *rust_iommu_helper_device_in_use(struct device *dev)
+/* Why the device @dev, somewhere below a function, must not lose its driver. */
+static int child_in_use(struct device *dev, void *why)
 {
-	const char *name = NULL;
+	char *text = NULL;
 
-	device_for_each_child(dev, &name, child_in_use);
-	return name;
+	if (dev->class && !strcmp(dev->class->name, "net")) {
+		if (to_net_dev(dev)->flags & IFF_UP)
+			text = kasprintf(GFP_KERNEL, "serves %s, which is up", dev_name(dev));
+	} else if (dev->type && dev->type->name && !strcmp(dev->type->name, "disk")) {
+		struct gendisk *disk = dev_to_disk(dev);
+
+		if (disk->flags & GENHD_FL_HIDDEN)
+			text = kasprintf(GFP_KERNEL, "serves %s, a path of a multipath disk",
+					 dev_name(dev));
+		else if (disk_openers(disk))
+			text = kasprintf(GFP_KERNEL, "serves %s, which is open", dev_name(dev));
+	}
+	if (text) {
+		*(char **)why = text;
+		return 1;
+	}
+	return device_for_each_child(dev, why, child_in_use);
+}
+
+/*
+ * Why the driver of @pdev must not be released, or NULL if nothing is known. What is below a bridge
+ * is not the bridge's: it has a driver of its own.
+ */
+char *rust_iommu_helper_why_busy(struct pci_dev *pdev)
+{
+	struct device *dev = &pdev->dev;
+	char *why = NULL;
+
+	device_lock(dev);
+	if (!dev->driver)
+		goto unlock;
+	if (dev->driver->suppress_bind_attrs)
+		why = kstrdup("does not allow it", GFP_KERNEL);
+	else if (!strcmp(dev->driver->name, "vfio-pci"))
+		why = kstrdup("serves VFIO", GFP_KERNEL);
+	else if (pci_num_vf(pdev))
+		why = kstrdup("has virtual functions enabled", GFP_KERNEL);
+	else if (!pdev->subordinate)
+		device_for_each_child(dev, &why, child_in_use);
+unlock:
+	device_unlock(dev);
+	return why;
 }

@@ -4,7 +4,9 @@
 //!
 //! The kernel turns ACS on only if an IOMMU driver asked before the buses were scanned
 //! (`pci_request_acs()`, not exported). It reads the control bits back from the device when it
-//! forms groups, so a module may set them later.
+//! forms groups, so a module may set them later. What the command line says about ACS
+//! (`pci=config_acs=`, `pci=disable_acs_redir=`) the kernel applies again, to each function,
+//! before it asks the IOMMU about it: so it keeps the last word.
 
 use super::Function;
 use kernel::bindings;
@@ -16,9 +18,12 @@ const PCI_ACS_CTRL: i32 = 6;
 
 /// Source validation, P2P request redirect, P2P completion redirect, upstream forwarding.
 const ISOLATION: u16 = 1 << 0 | 1 << 2 | 1 << 3 | 1 << 4;
+/// Translation blocking: requests that claim to be translated already do not pass.
+const TRANSLATION_BLOCKING: u16 = 1 << 1;
 
 impl Function {
-    /// Turns on what the function has of ACS that keeps it apart from its peers.
+    /// Turns on what the function has of ACS that keeps it apart from its peers, and, where
+    /// untrusted devices can be plugged in, what keeps them from lying about translation.
     ///
     /// Returns whether a bit was added.
     pub fn enable_acs(&self) -> bool {
@@ -28,6 +33,13 @@ impl Function {
         if position == 0 {
             return false;
         }
+        // SAFETY: By the type invariant.
+        let exposed = unsafe { (*pdev).external_facing() | (*pdev).untrusted() } != 0;
+        let wanted = if exposed {
+            ISOLATION | TRANSLATION_BLOCKING
+        } else {
+            ISOLATION
+        };
         let (mut capability, mut control) = (0u16, 0u16);
         // SAFETY: By the type invariant; the register exists where the kernel found it.
         let failed = unsafe {
@@ -36,7 +48,7 @@ impl Function {
         // SAFETY: As above.
         let failed = failed
             | unsafe { bindings::pci_read_config_word(pdev, position + PCI_ACS_CTRL, &mut control) };
-        let wanted = control | (capability & ISOLATION);
+        let wanted = control | (capability & wanted);
         if failed != 0 || wanted == control {
             return false;
         }

@@ -112,9 +112,11 @@ impl Function {
 
     /// Requester ID of device 0, function 0 on the bus below this bridge.
     fn secondary_id(&self) -> u32 {
-        // SAFETY: By the type invariant; a bridge keeps its bus for as long as there are
-        // functions below it, one of which we come from.
-        let bus = unsafe { (*(*self.as_raw()).subordinate).number };
+        // SAFETY: By the type invariant.
+        let subordinate = unsafe { (*self.as_raw()).subordinate };
+        // SAFETY: Null if the bridge is being removed. Else the bus stays, as there is a function
+        // on it or below, from which we come.
+        let bus = unsafe { subordinate.as_ref() }.map_or(0, |bus| bus.number);
         u32::from(bus) << 8
     }
 }

@@ -2,6 +2,8 @@
 
 //! Drivers of PCI functions: which are bound, whether they can be released, and having them bind
 //! again.
+//!
+//! A driver may unbind, and its module go, at any moment: names are copied with the device locked.
 
 use super::{
     all,
@@ -9,7 +11,10 @@ use super::{
 };
 use kernel::{
     bindings,
-    ffi::c_char,
+    ffi::{
+        c_char,
+        c_void, //
+    },
     prelude::*,
     str::CString,
     sync::aref::ARef, //
@@ -17,53 +22,28 @@ use kernel::{
 
 #[allow(improper_ctypes, reason = "without lockdep, C structs contain empty ones")]
 extern "C" {
-    fn rust_iommu_helper_device_in_use(dev: *mut bindings::device) -> *const c_char;
-}
-
-/// Why a driver cannot be taken off a function.
-pub enum Busy {
-    /// The driver does not allow it (`suppress_bind_attrs`).
-    Driver,
-    /// This disk, partition or network interface of the function is in use.
-    InUse(CString),
+    fn rust_iommu_helper_driver_name(dev: *mut bindings::device) -> *mut c_char;
+    fn rust_iommu_helper_why_busy(pdev: *mut bindings::pci_dev) -> *mut c_char;
 }
 
 impl Function {
-    /// The name of the bound driver; `None` if none is bound.
-    pub fn driver_name(&self) -> Option<&CStr> {
-        // SAFETY: By the type invariant.
-        let driver = unsafe { (*self.as_device()).driver };
-        if driver.is_null() {
-            return None;
-        }
-        // SAFETY: A bound driver is registered, and registered drivers have names.
-        Some(unsafe { CStr::from_char_ptr((*driver).name) })
+    /// Whether a driver is bound, or about to be. It may be another one by the time of return.
+    pub fn has_driver(&self) -> bool {
+        // SAFETY: By the type invariant; the pointer is not followed.
+        unsafe { !(*self.as_device()).driver.is_null() }
     }
 
-    /// Why the bound driver cannot be taken off; `None` if it can be, or none is bound.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub fn busy(&self) -> Result<Option<Busy>> {
-        let dev = self.as_device();
-        // SAFETY: By the type invariant.
-        let driver = unsafe { (*dev).driver };
-        if driver.is_null() {
-            return Ok(None);
-        }
-        // SAFETY: A bound driver is registered.
-        if unsafe { (*driver).suppress_bind_attrs } {
-            return Ok(Some(Busy::Driver));
-        }
-        // SAFETY: By the type invariant.
-        let user = unsafe { rust_iommu_helper_device_in_use(dev) };
-        if user.is_null() {
-            return Ok(None);
-        }
-        // SAFETY: The helper returns the name of a child device that is in use.
-        let name = CString::try_from(unsafe { CStr::from_char_ptr(user) })?;
-        Ok(Some(Busy::InUse(name)))
+    /// The name of the bound driver; `None` if none is bound. Takes the device's lock.
+    pub fn driver_name(&self) -> Option<CString> {
+        // SAFETY: By the type invariant. The helper returns null or a copy of the name.
+        unsafe { take(rust_iommu_helper_driver_name(self.as_device())) }
+    }
+
+    /// Why the bound driver cannot be taken off without harm, in words that follow the device's
+    /// name; `None` if it can be, or none is bound. Takes the device's lock.
+    pub fn why_busy(&self) -> Option<CString> {
+        // SAFETY: By the type invariant. The helper returns null or a string of its own.
+        unsafe { take(rust_iommu_helper_why_busy(self.as_raw())) }
     }
 
     /// Takes the driver off, if one is bound. Sleeps until the driver has let go.
@@ -87,9 +67,25 @@ impl Function {
 pub fn bound_functions() -> Result<KVec<ARef<Function>>> {
     let mut bound = KVec::new();
     for function in all() {
-        if function.driver_name().is_some() {
+        if function.has_driver() {
             bound.push(function, GFP_KERNEL)?;
         }
     }
     Ok(bound)
+}
+
+/// Makes a string of ours of one that C has allocated; `None` if there is none, or no memory.
+///
+/// # Safety
+///
+/// `text` is null, or came from `kmalloc()` and nobody else frees it.
+unsafe fn take(text: *mut c_char) -> Option<CString> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: By the requirement, a string that lives until it is freed below.
+    let copy = CString::try_from(unsafe { CStr::from_char_ptr(text) });
+    // SAFETY: By the requirement, it is ours to free.
+    unsafe { bindings::kfree(text.cast::<c_void>()) };
+    copy.ok()
 }

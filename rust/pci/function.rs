@@ -33,7 +33,8 @@ pub struct Function(Opaque<bindings::pci_dev>);
 
 // SAFETY: `struct pci_dev` is reference counted and may be used from any thread.
 unsafe impl Send for Function {}
-// SAFETY: What is read here is fixed from the time the device is added.
+// SAFETY: What is read without a lock is fixed from the time the device is added, except
+// `subordinate`, which is only compared with null and followed where a comment says why.
 unsafe impl Sync for Function {}
 
 // SAFETY: The reference count is that of the embedded `struct device`.
@@ -47,15 +48,6 @@ unsafe impl AlwaysRefCounted for Function {
         // SAFETY: The caller gives up one reference.
         unsafe { bindings::pci_dev_put(this.cast().as_ptr()) };
     }
-}
-
-/// One step on the way from a root bus to a function.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Hop {
-    /// Bus number.
-    pub bus: u8,
-    /// Device (bits 7:3) and function (bits 2:0) number.
-    pub devfn: u8,
 }
 
 impl Function {
@@ -107,21 +99,23 @@ impl Function {
         segment as u32
     }
 
-    /// Bus, device and function number.
-    pub fn hop(&self) -> Hop {
-        let pdev = self.as_raw();
+    /// Number of the bus that the function sits on.
+    pub fn bus(&self) -> u8 {
         // SAFETY: By the type invariant; a function has a bus for as long as it exists.
-        let bus = unsafe { (*(*pdev).bus).number };
+        unsafe { (*(*self.as_raw()).bus).number }
+    }
+
+    /// Device (bits 7:3) and function (bits 2:0) number.
+    pub fn devfn(&self) -> u8 {
         // SAFETY: By the type invariant.
-        let devfn = unsafe { (*pdev).devfn };
+        let devfn = unsafe { (*self.as_raw()).devfn };
         // CAST: `devfn` has eight bits.
-        Hop { bus, devfn: devfn as u8 }
+        devfn as u8
     }
 
     /// The requester ID of the function itself.
     pub fn rid(&self) -> u32 {
-        let Hop { bus, devfn } = self.hop();
-        u32::from(bus) << 8 | u32::from(devfn)
+        u32::from(self.bus()) << 8 | u32::from(self.devfn())
     }
 
     /// The bridge above the function; `None` on a root bus, and on the virtual buses of SR-IOV.
@@ -130,10 +124,21 @@ impl Function {
         unsafe { (*(*self.as_raw()).bus).self_.cast::<Self>().as_ref() }
     }
 
-    /// Whether the function is a bridge.
-    pub fn is_bridge(&self) -> bool {
+    /// Whether the function is part of the hierarchy itself, a bridge or a root complex event
+    /// collector: such a function does no DMA but for its interrupts.
+    pub fn is_port(&self) -> bool {
+        // PCIe 7.5.3.2, bits 7:4 of the capabilities register.
+        const EVENT_COLLECTOR: u16 = 0xa;
+        let pdev = self.as_raw();
         // SAFETY: By the type invariant.
-        unsafe { !(*self.as_raw()).subordinate.is_null() }
+        let (is_bridge, pcie_cap, pcie_flags) = unsafe {
+            (
+                !(*pdev).subordinate.is_null(),
+                (*pdev).pcie_cap,
+                (*pdev).pcie_flags_reg,
+            )
+        };
+        is_bridge || pcie_cap != 0 && pcie_flags >> 4 & 0xf == EVENT_COLLECTOR
     }
 
     /// For a virtual function the physical one, for any other the function itself: firmware
@@ -142,28 +147,12 @@ impl Function {
         // SAFETY: By the type invariant; the physical function outlives its virtual ones.
         unsafe { Self::from_raw(rust_iommu_helper_pci_physfn(self.as_raw())) }
     }
-
-    /// The bridges above the function from the root bus down, and the function itself, last.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub fn path(&self) -> Result<KVec<Hop>> {
-        let mut hops = KVec::new();
-        let mut next = Some(self);
-        while let Some(function) = next {
-            hops.push(function.hop(), GFP_KERNEL)?;
-            next = function.bridge();
-        }
-        hops.reverse();
-        Ok(hops)
-    }
 }
 
 /// Every PCI function of the machine, as far as found now.
 pub fn all() -> impl Iterator<Item = ARef<Function>> {
     let mut last: Option<ARef<Function>> = None;
-    core::iter::from_fn(move || {
+    let functions = core::iter::from_fn(move || {
         let from = match last.take() {
             // The call below gives up the reference.
             Some(function) => ARef::into_raw(function).cast().as_ptr(),
@@ -176,7 +165,9 @@ pub fn all() -> impl Iterator<Item = ARef<Function>> {
         let function = unsafe { ARef::from_raw(pdev) };
         last = Some(function.clone());
         Some(function)
-    })
+    });
+    // After the last one the search would start over.
+    functions.fuse()
 }
 
 /// Matches any vendor and any device.

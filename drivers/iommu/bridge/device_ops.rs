@@ -13,14 +13,16 @@ use crate::{
     },
     unit, //
 };
-use core::ptr;
 use iommu_core::{
     endpoint::Endpoint,
     group::Group,
     registry,
     reserved, //
 };
-use iommu_ext::pci::Function;
+use iommu_ext::{
+    module,
+    pci::Function, //
+};
 use kernel::{
     bindings,
     error::from_err_ptr,
@@ -38,6 +40,8 @@ use kernel::{
 pub(crate) struct Device {
     endpoint: Arc<Endpoint>,
     group: SetOnce<Arc<Group>>,
+    /// The driver of the device's unit stays loaded.
+    _pin: module::Pin,
 }
 
 impl Device {
@@ -109,7 +113,7 @@ unsafe extern "C" fn probe_device_callback(
     let function = unsafe { Function::from_device(dev) };
     let probed = match function {
         Some(function) => probe_pci(function),
-        // Firmware names no unit for other devices on x86.
+        // Firmware's scopes for other devices (ANDD) are not read: Documentation/todo.rst.
         None => Err(ENODEV),
     };
     match probed {
@@ -124,27 +128,31 @@ unsafe extern "C" fn probe_device_callback(
 
 fn probe_pci(function: &Function) -> Result<(KBox<Device>, *mut bindings::iommu_device)> {
     let spec = Spec::of_pci(function)?.ok_or(ENODEV)?;
-    let instance = registry::find(spec.unit).ok_or(ENODEV)?;
-    let iommu = unit::iommu_device_of(spec.unit).ok_or(ENODEV)?;
-    if let Some(driver) = function.driver_name() {
+    let Some(instance) = registry::find(spec.unit) else {
+        pr_warn!(
+            "{}: its DMA is not translated, as its unit is not in use\n",
+            function.name()
+        );
+        return Err(ENODEV);
+    };
+    // `None` while another unit is being registered: this one's turn comes.
+    let (iommu, pin) = unit::registered(spec.unit).ok_or(ENODEV)?;
+    if function.has_driver() {
         // To switch it now would pull the mappings away from under its DMA.
         pr_err!(
-            "{}: {} was bound to driver {} before {} was ready; its DMA stays blocked: \
-             load the IOMMU driver from the initramfs\n",
+            "{}: {} had a driver before the unit was ready; its DMA stays blocked: load the \
+             IOMMU driver from the initramfs\n",
             instance.name(),
-            function.name(),
-            driver,
-            instance.name()
+            function.name()
         );
         return Err(ENODEV);
     }
-    // Before the group is formed. Functions that were there at load have it already.
-    function.enable_acs();
     let endpoint = instance.probe(CString::try_from(function.name())?, spec.ids)?;
     let device = KBox::new(
         Device {
             endpoint: endpoint.clone(),
             group: SetOnce::new(),
+            _pin: pin,
         },
         GFP_KERNEL,
     );
@@ -161,8 +169,6 @@ fn probe_pci(function: &Function) -> Result<(KBox<Device>, *mut bindings::iommu_
 unsafe extern "C" fn release_device_callback(dev: *mut bindings::device) {
     // SAFETY: The C core releases only devices that `probe_device` accepted, and each once.
     let device = unsafe { KBox::<Device>::from_foreign((*(*dev).iommu).priv_.cast()) };
-    // SAFETY: As above.
-    unsafe { bindings::dev_iommu_priv_set(dev, ptr::null_mut()) };
     let endpoint = device.endpoint();
     if let Ok(group) = device.group() {
         group.leave(endpoint);
@@ -293,7 +299,9 @@ unsafe fn add_region(list: *mut bindings::list_head, region: &reserved::Region) 
     let resv = unsafe {
         bindings::iommu_alloc_resv_region(first, len as usize, prot as i32, kind, bindings::GFP_KERNEL)
     };
-    if !resv.is_null() {
+    if resv.is_null() {
+        pr_err!("no memory for the reserved region at {first:#x}\n");
+    } else {
         // SAFETY: The region is new, and the caller gives exclusive use of an initialised list.
         unsafe { bindings::list_add_tail(&raw mut (*resv).list, list) };
     }

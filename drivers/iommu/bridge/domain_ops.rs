@@ -50,7 +50,8 @@ struct PagingDomain {
     /// The table of `domain`, one pointer closer for the callbacks that map and unmap.
     table: Arc<dyn PageTable>,
     domain: Arc<Domain>,
-    /// Whether mappings must force accesses to snoop. Set at most once, before the first mapping.
+    /// Whether mappings must force accesses to snoop. Set before the first mapping: who enforces
+    /// coherency (VFIO) does so right after the domain was made.
     snoop: Atomic<bool>,
 }
 

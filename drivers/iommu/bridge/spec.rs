@@ -56,15 +56,18 @@ pub(crate) fn unit_of(function: &Function) -> Result<Option<fwnode::Key>> {
 pub(crate) fn with_path<R>(function: &Function, f: impl FnOnce(&Path<'_>) -> R) -> Result<R> {
     let physical = function.physical();
     let mut hops = KVec::new();
-    for hop in physical.path()? {
+    let mut next = Some(physical);
+    while let Some(function) = next {
         hops.push(
             Hop {
-                bus: hop.bus,
-                devfn: hop.devfn,
+                bus: function.bus(),
+                devfn: function.devfn(),
             },
             GFP_KERNEL,
         )?;
+        next = function.bridge();
     }
+    hops.reverse();
     Ok(f(&Path {
         segment: physical.segment(),
         hops: &hops,

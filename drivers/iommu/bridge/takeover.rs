@@ -7,10 +7,13 @@
 //! after. What cannot be released without harm, such as the driver of a mounted disk, is named,
 //! and nothing is changed at all.
 
-use iommu_ext::pci::{
-    self,
-    Busy,
-    Function, //
+use crate::spec;
+use iommu_ext::{
+    fwnode,
+    pci::{
+        self,
+        Function, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -21,39 +24,42 @@ use kernel::{
 pub struct Released(KVec<ARef<Function>>);
 
 impl Released {
-    /// Releases the drivers of all PCI functions.
+    /// Releases the drivers of all PCI functions that firmware puts behind a unit.
     ///
     /// # Errors
     ///
-    /// Nothing was changed, and
+    /// No driver was released, and
     ///
-    /// - `EBUSY`: a driver cannot be released. A line in the log names it.
+    /// - `EBUSY`: one cannot be without harm. A line in the log names the device, and why.
     /// - `ENOMEM`.
     pub fn all() -> Result<Self> {
-        Self::release(pci::bound_functions()?)
+        Self::release(|_, unit| unit.is_some())
     }
 
-    /// Releases the drivers of bridges; `refuse` decides about each other function that has a
-    /// driver.
+    /// Releases the drivers of the ports behind one unit.
     ///
     /// # Errors
     ///
-    /// Nothing was changed, and
-    ///
-    /// - what `refuse` returns.
-    /// - `EBUSY`: a driver cannot be released. A line in the log names it.
-    /// - `ENOMEM`.
-    pub(crate) fn bridges(refuse: impl FnMut(&Function) -> Result) -> Result<Self> {
-        bound(refuse)?;
-        let mut functions = pci::bound_functions()?;
-        functions.retain(|function| function.is_bridge());
-        Self::release(functions)
+    /// As [`all`](Self::all).
+    pub(crate) fn ports_of(key: fwnode::Key) -> Result<Self> {
+        Self::release(|function, unit| function.is_port() && unit == Some(key))
     }
 
-    fn release(functions: KVec<ARef<Function>>) -> Result<Self> {
+    fn release(select: impl Fn(&Function, Option<fwnode::Key>) -> bool) -> Result<Self> {
+        let mut functions = KVec::new();
+        for function in pci::bound_functions()? {
+            if select(&function, spec::unit_of(&function)?) {
+                functions.push(function, GFP_KERNEL)?;
+            }
+        }
         for function in functions.iter() {
-            if let Some(busy) = function.busy()? {
-                explain(function, &busy);
+            if let Some(why) = function.why_busy() {
+                pr_err!(
+                    "{}: its driver cannot be released: it {}. Load the IOMMU driver from the \
+                     initramfs, or stop the use\n",
+                    function.name(),
+                    &*why
+                );
                 return Err(EBUSY);
             }
         }
@@ -73,42 +79,26 @@ impl Drop for Released {
     }
 }
 
-/// Calls `refuse` with each function that has a driver, bridges apart, until one is refused.
+/// The first function behind a unit, ports apart, that has a driver.
 ///
 /// # Errors
 ///
-/// - what `refuse` returns.
-/// - `ENOMEM`.
-pub(crate) fn bound(mut refuse: impl FnMut(&Function) -> Result) -> Result {
+/// `ENOMEM`.
+pub(crate) fn first_bound(key: fwnode::Key) -> Result<Option<ARef<Function>>> {
     for function in pci::bound_functions()? {
-        if !function.is_bridge() {
-            refuse(&function)?;
+        if !function.is_port() && spec::unit_of(&function)? == Some(key) {
+            return Ok(Some(function));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Turns on what ports have of access control, so that the C core can form small groups.
+///
+/// To be called before units are registered: what the command line says about ACS is applied on
+/// top of it then.
 pub fn enable_acs() {
     for function in pci::all() {
         function.enable_acs();
-    }
-}
-
-fn explain(function: &Function, busy: &Busy) {
-    let driver = function.driver_name().unwrap_or(c"(none)");
-    match busy {
-        Busy::Driver => pr_err!(
-            "{}: driver {} cannot be released, so its DMA cannot be switched\n",
-            function.name(),
-            driver
-        ),
-        Busy::InUse(user) => pr_err!(
-            "{}: driver {} serves {}, which is in use: load the IOMMU driver from the \
-             initramfs, or stop using it\n",
-            function.name(),
-            driver,
-            &**user
-        ),
     }
 }

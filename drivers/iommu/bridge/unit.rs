@@ -6,12 +6,11 @@
 //! there gives the devices back to untranslated DMA and lets the driver's module be unloaded. It
 //! is refused with `EBUSY`, and a line in the log, while a driver is bound to one of them.
 //!
-//! A unit moves one way only: made -> registered -> detached.
+//! A unit moves one way only: made -> registered -> (blocked ->) detached.
 
 use crate::{
     control,
     device_ops::OPS,
-    spec,
     takeover::{
         self,
         Released, //
@@ -25,7 +24,7 @@ use iommu_core::{
 use iommu_ext::{
     fwnode,
     module,
-    pci::Function, //
+    sync::rcu_list, //
 };
 use kernel::{
     bindings,
@@ -58,25 +57,30 @@ pub trait Translation: Send + Sync {
 }
 
 global_lock! {
-    /// What the C core knows of each registered unit: the node that names it, and its object.
+    /// The units that devices may be probed for.
     // SAFETY: Initialised when the module is loaded.
-    pub(crate) unsafe(uninit) static UNITS: Mutex<KVec<(fwnode::Key, IommuDevice)>> = KVec::new();
+    pub(crate) unsafe(uninit) static UNITS: Mutex<KVec<Entry>> = KVec::new();
 }
 
-/// The object of a unit in the C core, as an address.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct IommuDevice(*mut bindings::iommu_device);
+/// What the C core needs to know of a unit to probe a device for it.
+pub(crate) struct Entry {
+    key: fwnode::Key,
+    iommu: *mut bindings::iommu_device,
+    module: &'static ThisModule,
+}
 
 // SAFETY: The address is only handed to the C core.
-unsafe impl Send for IommuDevice {}
+unsafe impl Send for Entry {}
 
-/// The C core's object of the unit that `key` names; `None` before it is registered.
-pub(crate) fn iommu_device_of(key: fwnode::Key) -> Option<*mut bindings::iommu_device> {
-    UNITS
-        .lock()
-        .iter()
-        .find(|(other, _)| *other == key)
-        .map(|(_, iommu)| iommu.0)
+/// The C core's object of the unit that `key` names, and what keeps its driver loaded; `None` if
+/// no device may be probed for it (yet, or any more).
+pub(crate) fn registered(
+    key: fwnode::Key,
+) -> Option<(*mut bindings::iommu_device, module::Pin)> {
+    let units = UNITS.lock();
+    let entry = units.iter().find(|entry| entry.key == key)?;
+    // The unit is alive while its entry is there, and then for as long as its driver is loaded.
+    Some((entry.iommu, module::Pin::new(entry.module).ok()?))
 }
 
 /// How far a unit has come.
@@ -173,10 +177,10 @@ impl Unit {
     ///
     /// # Errors
     ///
-    /// The C core does not know the unit, translation is off, and
+    /// The C core does not know the unit, and
     ///
     /// - `EEXIST`: it was registered before.
-    /// - `ETIMEDOUT`: the hardware does not answer.
+    /// - `ETIMEDOUT`: the hardware does not answer; the driver then keeps what it may still walk.
     /// - what the C core returns if it cannot set up a device.
     pub fn register(&self) -> Result {
         let mut state = self.state.lock();
@@ -185,7 +189,11 @@ impl Unit {
         }
         let pin = module::Pin::new(self.module)?;
         UNITS.lock().push(
-            (self.instance().key(), IommuDevice(self.iommu.get())),
+            Entry {
+                key: self.instance().key(),
+                iommu: self.iommu.get(),
+                module: self.module,
+            },
             GFP_KERNEL,
         )?;
         // SAFETY: The object is zeroed, has its device, and is unregistered before it is dropped.
@@ -210,30 +218,29 @@ impl Unit {
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: a driver is bound to one of the devices, or cannot be released. A line in the
-    ///   log names it.
     /// - `ENODEV`: the unit is not registered.
-    /// - `ETIMEDOUT`: the hardware does not answer. DMA of the devices is blocked, and may be
-    ///   freed by another try.
+    /// - `EBUSY`: a driver is bound to one of the devices, or that of a port cannot be released. A
+    ///   line in the log names the device.
+    /// - `ETIMEDOUT`: the hardware does not answer.
+    ///
+    /// If a driver has bound, or a device was added, under way, or the hardware does not answer,
+    /// DMA of all devices of the unit is blocked. Another try may then get further.
     pub fn detach(&self) -> Result {
         let mut state = self.state.lock();
-        let _bridges = Released::bridges(|function| self.refuse_bound(function))?;
+        if matches!(*state, State::Made | State::Detached) {
+            return Err(ENODEV);
+        }
+        self.refuse_bound()?;
+        let _ports = Released::ports_of(self.instance().key())?;
         let pin = match core::mem::replace(&mut *state, State::Detached) {
             State::Registered(pin) => {
                 self.unregister();
                 pin
             }
             State::Blocked(pin) => pin,
-            other => {
-                *state = other;
-                return Err(ENODEV);
-            }
+            State::Made | State::Detached => return Err(ENODEV),
         };
-        // A driver that came in between has addresses that mean nothing without translation.
-        // Its DMA is blocked as long as translation stays on.
-        let off = takeover::bound(|function| self.refuse_bound(function))
-            .and_then(|()| self.translation.disable());
-        match off {
+        match self.turn_off() {
             Ok(()) => {
                 pr_info!("{}: detached\n", self.instance().name());
                 Ok(())
@@ -245,30 +252,48 @@ impl Unit {
         }
     }
 
-    /// Refuses a function of this unit, as it has a driver.
-    fn refuse_bound(&self, function: &Function) -> Result {
-        if spec::unit_of(function)? != Some(self.instance().key()) {
-            return Ok(());
+    /// Turns translation off, unless a driver or a device has come in between: it would have
+    /// addresses that mean nothing without translation.
+    fn turn_off(&self) -> Result {
+        // Endpoints that were released hold references to the instance until they are freed.
+        rcu_list::barrier();
+        if self.instance().has_endpoints() {
+            pr_err!(
+                "{}: cannot be detached: a device was added; remove it\n",
+                self.instance().name()
+            );
+            return Err(EBUSY);
         }
+        self.refuse_bound()?;
+        self.translation.disable()
+    }
+
+    /// Fails with `EBUSY`, and names the device, if a driver is bound to one of the unit's.
+    fn refuse_bound(&self) -> Result {
+        let Some(function) = takeover::first_bound(self.instance().key())? else {
+            return Ok(());
+        };
+        let driver = function.driver_name();
         pr_err!(
             "{}: cannot be detached: {} is bound to driver {}\n",
             self.instance().name(),
             function.name(),
-            function.driver_name().unwrap_or(c"(none)")
+            driver.as_deref().unwrap_or(c"(gone)")
         );
         Err(EBUSY)
     }
 
     /// Takes the unit from the C core, which releases its devices. Their DMA is blocked then.
     fn unregister(&self) {
+        // First, so that no device is probed for it any more.
+        self.forget();
         // SAFETY: Only called after the object was registered, and once.
         unsafe { bindings::iommu_device_unregister(self.iommu.get()) };
-        self.forget();
     }
 
     fn forget(&self) {
         let mut units = UNITS.lock();
-        units.retain(|(_, iommu)| iommu.0 != self.iommu.get());
+        units.retain(|entry| entry.iommu != self.iommu.get());
         if units.is_empty() {
             // A static is never dropped: give the memory back by hand.
             *units = KVec::new();
@@ -279,21 +304,24 @@ impl Unit {
 #[pinned_drop]
 impl PinnedDrop for Unit {
     fn drop(self: Pin<&mut Self>) {
-        // First of all, as it waits for a write to `detach` that is under way.
-        // SAFETY: The object is ours; its device exists unless adding it failed.
-        unsafe {
-            if !(*self.iommu.get()).dev.is_null() {
-                bindings::iommu_device_sysfs_remove(self.iommu.get());
+        {
+            let mut state = self.state.lock();
+            if let State::Registered(_) = *state {
+                self.unregister();
+                if self.translation.disable().is_err() {
+                    // The hardware still walks its tables: they must never be freed.
+                    core::mem::forget(self.translation.clone());
+                }
             }
+            *state = State::Detached;
         }
-        let mut state = self.state.lock();
-        if let State::Registered(_) = *state {
-            self.unregister();
-            if self.translation.disable().is_err() {
-                // The hardware still walks its tables: they must never be freed.
-                core::mem::forget(self.translation.clone());
-            }
+        // SAFETY: The object is ours.
+        let dev = unsafe { (*self.iommu.get()).dev };
+        // It is gone if adding it has failed.
+        if !dev.is_null() {
+            // Waits for a write to `detach` that is under way.
+            // SAFETY: The device was added, and no device links to it any more.
+            unsafe { bindings::iommu_device_sysfs_remove(self.iommu.get()) };
         }
-        *state = State::Detached;
     }
 }

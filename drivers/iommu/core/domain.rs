@@ -35,6 +35,7 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        barrier::smp_mb,
         rcu,
         Arc,
         Mutex, //
@@ -128,6 +129,11 @@ impl Domain {
     /// One invalidation per instance, all of them sent even if one fails.
     #[inline]
     fn invalidate(&self, scope: Scope) -> Result {
+        // The caller has cleared an entry, and reads the list. Who attaches has put an instance on
+        // the list, and has it read the table. Each must see what the other has written first:
+        // either the instance is found here, or it does not see the old entry any more. Writing
+        // the hardware's entry and waiting for it is the other barrier.
+        smp_mb();
         let guard = rcu::read_lock();
         let mut result = Ok(());
         for attachment in self.attachments.iter(&guard) {

@@ -69,13 +69,6 @@ pub fn report(instance: &Instance, fault: &Fault) {
     }
 }
 
-/// Says that `instance` has refused more than it could record. Any context.
-pub fn report_overflow(instance: &Instance) {
-    if instance.may_log_fault() {
-        pr_err!("{}: fault: more DMA was refused than could be recorded\n", instance.name());
-    }
-}
-
 fn log(instance: &Instance, fault: &Fault, device: &CStr) {
     let Fault { id, iova, access, reason, code, .. } = *fault;
     match fault.pasid {

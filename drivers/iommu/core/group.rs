@@ -125,38 +125,48 @@ impl Group {
         Ok(())
     }
 
-    /// Blocks all routes of a member and removes it. Requester IDs that another member shares
-    /// stay as they are.
+    /// Blocks all routes of a member and removes it. A requester ID stays as it is while another
+    /// member that shares it leads to the same target; if their targets differ, it is blocked.
     pub fn leave(&self, endpoint: &Arc<Endpoint>) {
         let mut members = self.members.lock();
         let instance = endpoint.instance();
+        let Some(index) = members
+            .iter()
+            .position(|member| Arc::ptr_eq(&member.endpoint, endpoint))
+        else {
+            return;
+        };
         for &id in endpoint.ids() {
-            let shared = members.iter().any(|other| {
-                !Arc::ptr_eq(&other.endpoint, endpoint) && other.endpoint.ids().contains(&id)
-            });
-            if shared {
-                continue;
-            }
-            for member in members.iter() {
-                if Arc::ptr_eq(&member.endpoint, endpoint) {
-                    for (route, _) in member.routes.iter() {
-                        instance.driver().set_route(&[id], *route, Entry::Blocked);
-                    }
+            let Some(leaving) = members.get(index) else {
+                return;
+            };
+            for (route, target) in leaving.routes.iter() {
+                let shared = members.iter().any(|other| {
+                    !Arc::ptr_eq(&other.endpoint, endpoint)
+                        && other.endpoint.ids().contains(&id)
+                        && other.leads_to(*route, target)
+                });
+                if !shared {
+                    instance.driver().set_route(&[id], *route, Entry::Blocked);
                 }
             }
         }
-        for member in members.iter_mut() {
-            if Arc::ptr_eq(&member.endpoint, endpoint) {
-                for (_, target) in member.routes.iter_mut() {
-                    core::mem::replace(target, Target::Blocked).left_by(instance);
-                }
+        if let Ok(leaving) = members.remove(index) {
+            for (_, target) in leaving.routes {
+                target.left_by(instance);
             }
         }
-        members.retain(|member| !Arc::ptr_eq(&member.endpoint, endpoint));
     }
 }
 
 impl Member {
+    /// Whether the route leads to `target`.
+    fn leads_to(&self, route: Route, target: &Target) -> bool {
+        self.routes
+            .iter()
+            .any(|(other, to)| *other == route && to.is_same(target))
+    }
+
     /// Where the route leads, to be changed. A route that is new leads nowhere.
     fn target_mut(&mut self, route: Route) -> Result<&mut Target> {
         let found = self.routes.iter().position(|(other, _)| *other == route);
@@ -175,6 +185,14 @@ impl Member {
 }
 
 impl Target {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Blocked, Self::Blocked) | (Self::Identity, Self::Identity) => true,
+            (Self::Domain(a), Self::Domain(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
     /// Drops what hardware has cached of this target on behalf of a route that led here.
     fn left_by(self, instance: &Arc<Instance>) {
         match self {

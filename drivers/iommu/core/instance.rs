@@ -113,6 +113,11 @@ impl Instance {
         self.endpoints.remove(|other| Arc::ptr_eq(other, endpoint));
     }
 
+    /// Whether any device is behind the unit, as far as it was probed.
+    pub fn has_endpoints(&self) -> bool {
+        self.endpoints.iter(&rcu::read_lock()).next().is_some()
+    }
+
     /// Calls `f` with the endpoints that `id` names: several if they share an alias. Any context.
     pub fn endpoints_of(&self, id: u32, mut f: impl FnMut(&Endpoint)) {
         let guard = rcu::read_lock();

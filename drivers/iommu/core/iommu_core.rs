@@ -15,13 +15,12 @@
 //!
 //! # Lock order
 //!
-//! [`registry`] lock -> [`group::Group`] lock -> [`domain::Routes`] lock -> [`instance::Instance`]
-//! endpoint lock -> locks of the driver. All of these may sleep, except the driver's; the
-//! invalidation and fault paths take none of them: what they read is under RCU.
+//! [`group::Group`] -> [`domain::Domain`] -> locks of the driver. The first two may sleep. The locks
+//! of [`registry`] and [`firmware`] are held for a look-up only. The invalidation and fault paths
+//! take no lock of the core: what they read is under RCU.
 
 #![deny(unsafe_code)]
 
-pub mod abi;
 pub mod domain;
 pub mod driver;
 pub mod endpoint;

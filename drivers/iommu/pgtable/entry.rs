@@ -260,7 +260,7 @@ impl<'t, F: Format> Node<'t, F> {
 
     #[inline]
     fn entry(self, iova: Iova) -> &'t Atomic<u64> {
-        // PANIC: `Level::index` masks, so that the index is always less than `ENTRIES`.
+        // PANIC: `Level::index` masks, so that no index is out of bounds; the compiler sees it too.
         &self.entries[self.level.index(iova)]
     }
 
@@ -294,7 +294,7 @@ impl<'t, F: Format> Node<'t, F> {
     fn make_visible(entry: &Atomic<u64>, word: u64) {
         #[cold]
         #[inline(never)]
-        fn write_back<F: Format>(entry: &Atomic<u64>, word: u64) {
+        fn settle<F: Format>(entry: &Atomic<u64>, word: u64) {
             flush_cache(entry);
             // ORDERING: After the flush, which is a full barrier: who reads the bit may rely on
             // it. Everyone who stores here stores this word, and the table stays in place while
@@ -302,7 +302,7 @@ impl<'t, F: Format> Node<'t, F> {
             write_once(entry, word | F::WRITTEN_BACK);
         }
         if word & F::WRITTEN_BACK == 0 {
-            write_back::<F>(entry, word);
+            settle::<F>(entry, word);
         }
     }
 

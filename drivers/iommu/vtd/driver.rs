@@ -55,8 +55,8 @@ impl Unit {
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             first_tag: IDENTITY.0 + 1,
-            // Domain IDs have 16 bits at most, and the unit has 16 of them at least.
-            last_tag: self.features.domain_ids.saturating_sub(1),
+            // A context entry holds 16 bits, whatever the register says. There are 16 at least.
+            last_tag: self.features.domain_ids.saturating_sub(1).min(0xffff),
             identity: self.features.pass_through.then_some(IDENTITY),
             cache_coherent: true,
             flush_on_map: self.flush_on_map(),
@@ -123,9 +123,11 @@ impl Driver for Unit {
 
     fn alloc_table(&self, _endpoint: &Endpoint) -> Result<Arc<dyn PageTable>> {
         let features = &self.features;
+        let levels = self.levels();
         vtd_second::new(&Config {
-            levels: self.levels(),
-            input_bits: features.address_bits,
+            levels,
+            // A unit may take wider addresses than tables of these levels translate.
+            input_bits: features.address_bits.min(vtd_second::input_bits(levels)),
             output_bits: self.host_address_bits,
             page_sizes: features.page_sizes,
             coherent: features.coherent,
@@ -170,9 +172,11 @@ impl Driver for Unit {
                     did: old.domain_id(),
                     sid: id as u16,
                 };
-                // The queue has said in the log why it fails. The core's invalidation, which
-                // follows, fails then, too.
-                let _ = self.queue.submit([flush]);
+                if self.queue.submit([flush]).is_err() {
+                    // The old entry may stay in use. No later invalidation may then succeed, or
+                    // what the entry leads to would be freed.
+                    self.queue.give_up("a context entry may be stale");
+                }
             }
         }
         // As above: the command has said why it fails.

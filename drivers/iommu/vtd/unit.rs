@@ -5,7 +5,7 @@
 //! A unit is claimed, cleared of what firmware or a kernel before us left running, and given an
 //! empty root table: from then on it can translate, and once translation is on it lets nothing
 //! pass that has no context entry. Translation is turned on last, when the devices have their
-//! domains, so that memory which firmware has devices use stays reachable at every moment.
+//! domains: what firmware has devices do with memory is not cut off by the unit.
 
 use crate::{
     fault::FaultEvent,
@@ -130,13 +130,11 @@ impl Unit {
         if command.is_queue_enabled() {
             command.disable_queue()?;
         }
-        if self.features.protected_memory {
-            command.disable_protected_memory()?;
-        }
         self.flush_write_buffer()?;
+        // From here on the unit may use memory of ours.
+        let started = Started(self.clone());
         command.set_root_table(self.root.phys())?;
         command.enable_queue(self.queue.ring())?;
-        let started = Started(self.clone());
         self.queue
             .submit([Descriptor::ContextGlobal, Descriptor::IotlbGlobal])?;
         Ok(started)
@@ -177,7 +175,12 @@ impl Unit {
 
 impl bridge::unit::Translation for Unit {
     fn enable(&self) -> Result {
-        self.command.enable_translation()
+        self.command.enable_translation()?;
+        if self.features.protected_memory {
+            // Firmware's protection until now.
+            self.command.disable_protected_memory()?;
+        }
+        Ok(())
     }
 
     fn disable(&self) -> Result {
@@ -185,15 +188,18 @@ impl bridge::unit::Translation for Unit {
     }
 }
 
-/// A started unit: dropping this stops its queue, the last that it reads of our memory.
+/// A unit that may use memory of ours: dropping this stops that.
 pub(crate) struct Started(Arc<Unit>);
 
 impl Drop for Started {
     fn drop(&mut self) {
         let Self(unit) = self;
-        // A unit that could not be stopped translating is kept for good, and so is its queue.
-        if !unit.command.is_translating() && unit.command.disable_queue().is_err() {
-            pr_err!("{}: still reads its queue, which is kept for good\n", unit.name());
+        let command = &unit.command;
+        let stopped = command
+            .disable_translation()
+            .and_then(|()| command.disable_queue());
+        if stopped.is_err() {
+            pr_err!("{}: may still use its tables, which are kept for good\n", unit.name());
             core::mem::forget(unit.clone());
         }
     }

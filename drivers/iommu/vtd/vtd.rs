@@ -19,8 +19,8 @@
 //!
 //! Units are claimed and started first, with empty tables. Then the drivers of all PCI functions
 //! are released, the units are registered with the kernel's core, which gives every device a
-//! domain, translation is turned on, and the drivers bind again. Nothing is changed if a unit is
-//! owned by someone else, or a driver cannot be released.
+//! domain, translation is turned on, and the drivers bind again. If a unit is owned by someone else,
+//! or a driver cannot be released, devices and drivers stay as they were.
 
 #![deny(unsafe_code)]
 
@@ -39,11 +39,11 @@ use bridge::takeover::{
     Released, //
 };
 use iommu_core::{
-    abi,
     firmware::Publication,
     instance::Instance, //
 };
 use iommu_ext::{
+    abi,
     acpi_table::AcpiTable,
     addr::PhysAddr,
     fwnode::SoftwareNode,

@@ -60,6 +60,17 @@ pub(crate) struct VtdSecond;
 /// What descriptors of these tables call the format.
 pub const NAME: &CStr = c"vtd_second_stage";
 
+/// Width of the addresses that tables of `levels` levels translate, in bits.
+pub const fn input_bits(levels: u8) -> u8 {
+    // CAST: 57 at most for the levels that there are; saturated above.
+    let bits = Level::input_bits(levels);
+    if bits > u8::MAX as u32 {
+        u8::MAX
+    } else {
+        bits as u8
+    }
+}
+
 /// Makes an empty table. Its `snoop_control` may be set only if every unit that will walk it has
 /// Snoop Control.
 ///

@@ -359,7 +359,7 @@ impl Queue {
     }
 
     /// Fails all requests from now on.
-    fn give_up(&self, why: &str) {
+    pub(crate) fn give_up(&self, why: &str) {
         if !self.broken.xchg(true, Relaxed) {
             pr_err!(
                 "unit at {:#x}: invalidation queue given up: {why} (IQH_REG {:#x}, IQT_REG {:#x}, \

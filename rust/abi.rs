@@ -6,12 +6,14 @@
 //! modules, so a driver loaded over a core of another build would corrupt memory. The build puts
 //! one number into every module, made from the sources and the compiler; a driver presents its
 //! own before it does anything else.
+//!
+//! The number covers what is linked into `rust_iommu.ko`, and the kernel's configuration.
 
 use kernel::prelude::*;
 
 /// The ABI id of the build that compiled the crate using this constant.
 ///
-/// Constants are copied into the crate that uses them, while [`check`] runs the core's own code:
+/// Constants are copied into the crate that uses them, while [`check`] is code of `rust_iommu.ko`:
 /// that is what makes the comparison mean something.
 pub const ID: u64 = parse(include_str!(concat!(env!("RUST_IOMMU_GENERATED"), "/abi_id")));
 
