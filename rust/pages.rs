@@ -59,6 +59,16 @@ extern "C" {
 /// before the first page is allocated.
 static DIRECT_MAP_BASE: Atomic<usize> = Atomic::new(0);
 
+/// Where the direct map is.
+///
+/// A plain load: `Atomic::load` is a call on kernels that do not inline the helpers of the `kernel`
+/// crate, and this stands in the middle of every page walk.
+#[inline]
+fn direct_map_base() -> usize {
+    // SAFETY: `init` wrote the value before any page was allocated, and nobody writes it again.
+    unsafe { DIRECT_MAP_BASE.as_ptr().read() }
+}
+
 /// Learns where the direct map is. To be called once, when the module is loaded.
 pub fn init() {
     // SAFETY: The helper only computes an address.
@@ -99,7 +109,7 @@ impl TablePage {
     #[inline]
     pub fn phys(&self) -> PhysAddr {
         let virt = self.virt.as_ptr() as usize;
-        PhysAddr(virt.wrapping_sub(DIRECT_MAP_BASE.load(Relaxed)) as u64)
+        PhysAddr(virt.wrapping_sub(direct_map_base()) as u64)
     }
 
     /// The entries of the table.
@@ -148,7 +158,7 @@ impl TablePage {
     fn virt_of(phys: PhysAddr) -> NonNull<Entries> {
         // CAST: Physical addresses of memory fit `usize` on 64-bit kernels, and these came out
         // of one.
-        let virt = DIRECT_MAP_BASE.load(Relaxed).wrapping_add(phys.0 as usize);
+        let virt = direct_map_base().wrapping_add(phys.0 as usize);
         // SAFETY: No page of the direct map lies at virtual address 0.
         unsafe { NonNull::new_unchecked(virt as *mut Entries) }
     }

@@ -108,6 +108,7 @@ pub trait PageTable: Send + Sync {
     /// has sent the invalidation.
     fn unmap(&self, iova: Iova, len: usize, gather: &mut Gather) -> usize;
 
-    /// Where `iova` leads; `None` if it is not mapped.
+    /// Where `iova` leads; `None` if it is not mapped. The caller owns the address, as for a map:
+    /// an unmap of it at the same time would free tables under the look-up.
     fn lookup(&self, iova: Iova) -> Option<PhysAddr>;
 }
