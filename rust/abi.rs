@@ -15,7 +15,10 @@ use kernel::prelude::*;
 ///
 /// Constants are copied into the crate that uses them, while [`check`] is code of `rust_iommu.ko`:
 /// that is what makes the comparison mean something.
-pub const ID: u64 = parse(include_str!(concat!(env!("RUST_IOMMU_GENERATED"), "/abi_id")));
+pub const ID: u64 = parse(include_str!(concat!(
+    env!("RUST_IOMMU_GENERATED"),
+    "/abi_id"
+)));
 
 /// Checks that a driver was built together with this core.
 ///

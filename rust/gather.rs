@@ -23,7 +23,10 @@ use kernel::{
 };
 
 extern "C" {
-    fn rust_iommu_helper_gather_add_page(gather: *mut bindings::iommu_iotlb_gather, virt: *mut c_void);
+    fn rust_iommu_helper_gather_add_page(
+        gather: *mut bindings::iommu_iotlb_gather,
+        virt: *mut c_void,
+    );
     fn rust_iommu_helper_gather_put_pages(gather: *mut bindings::iommu_iotlb_gather);
     fn rust_iommu_helper_gather_leak_pages(gather: *mut bindings::iommu_iotlb_gather);
 }

@@ -5,7 +5,6 @@
 //! Staging for `rust/kernel`: each file could be sent upstream alone, and depends on nothing of
 //! ours. `unsafe` lives here, so that it need not live in the core and the drivers.
 
-
 pub mod abi;
 pub mod acpi_table;
 pub mod addr;

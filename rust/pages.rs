@@ -102,7 +102,9 @@ impl TablePage {
         // SAFETY: Any node, context and size may be asked for.
         let virt = unsafe { iommu_alloc_pages_node_sz(node, gfp.0, size_of::<Entries>()) };
         // INVARIANT: The page is new, and the allocator only hands out direct-mapped pages.
-        Ok(Self { virt: NonNull::new(virt.cast()).ok_or(ENOMEM)? })
+        Ok(Self {
+            virt: NonNull::new(virt.cast()).ok_or(ENOMEM)?,
+        })
     }
 
     /// The physical address that a table entry or register holds to point at this page.
@@ -134,7 +136,9 @@ impl TablePage {
     #[inline]
     pub unsafe fn from_phys(phys: PhysAddr) -> Self {
         // INVARIANT: By the safety requirement this is the only owner of a page made by `alloc`.
-        Self { virt: Self::virt_of(phys) }
+        Self {
+            virt: Self::virt_of(phys),
+        }
     }
 
     /// The entries of the page at `phys`, which some table entry owns.
@@ -184,10 +188,7 @@ pub fn flush_cache<T: ?Sized>(what: &T) {
         // SAFETY: The lines belong to a live reference; writing them back changes no value.
         // CAST: Callers flush entries and tables, a page at most.
         unsafe {
-            bindings::clflush_cache_range(
-                core::ptr::from_ref(what).cast_mut().cast(),
-                size as u32,
-            )
+            bindings::clflush_cache_range(core::ptr::from_ref(what).cast_mut().cast(), size as u32)
         }
     }
     #[cfg(not(CONFIG_X86))]

@@ -38,6 +38,9 @@ use kernel::{
 /// The longest command line, in bytes.
 const MAX_LINE: usize = 128;
 
+/// The longest answer, in bytes.
+const MAX_ANSWER: usize = 1024;
+
 /// What takes commands.
 pub trait Commands: Sync {
     /// The module that has the code: it stays loaded while a file is open.
@@ -51,12 +54,33 @@ pub trait Commands: Sync {
     fn run(&self, line: &str, answer: &mut Answer) -> Result;
 }
 
-/// What a command has to say.
-pub struct Answer(KVec<u8>);
+/// What a command has to say: text of at most [`MAX_ANSWER`] bytes, the rest is cut off.
+pub struct Answer {
+    text: KBox<[u8; MAX_ANSWER]>,
+    len: usize,
+}
+
+impl Answer {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            text: KBox::new([0; MAX_ANSWER], GFP_KERNEL)?,
+            len: 0,
+        })
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.text.get(..self.len).unwrap_or(&[])
+    }
+}
 
 impl fmt::Write for Answer {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes(), GFP_KERNEL).map_err(|_| fmt::Error)
+        let free = self.text.get_mut(self.len..).unwrap_or(&mut []);
+        for (to, from) in free.iter_mut().zip(text.bytes()) {
+            *to = from;
+            self.len = self.len.wrapping_add(1);
+        }
+        Ok(())
     }
 }
 
@@ -75,7 +99,7 @@ struct Target<T: Commands> {
     #[pin]
     commands: T,
     #[pin]
-    result: Mutex<KVec<u8>>,
+    result: Mutex<Answer>,
 }
 
 impl<T: Commands> CommandFiles<T> {
@@ -111,13 +135,17 @@ impl<T: Commands> CommandFiles<T> {
             directory: Directory::new(parent, name)?,
             target <- try_pin_init!(Target {
                 commands <- commands,
-                result <- new_mutex!(KVec::new()),
+                result <- new_mutex!(Answer::new()?),
             }),
         })
         .pin_chain(|files| {
             let target = ptr::from_ref(&files.target).cast_mut().cast();
             // SAFETY: The target is pinned, and `directory` is dropped before it.
-            unsafe { files.directory.add(c"command", 0o200, target, &Self::COMMAND) }?;
+            unsafe {
+                files
+                    .directory
+                    .add(c"command", 0o200, target, &Self::COMMAND)
+            }?;
             // SAFETY: As above.
             unsafe { files.directory.add(c"result", 0o400, target, &Self::RESULT) }
         })
@@ -140,6 +168,11 @@ impl<T: Commands> CommandFiles<T> {
         unsafe { &*(*file).private_data.cast() }
     }
 
+    /// A write to `command`.
+    ///
+    /// # Safety
+    ///
+    /// Called by debugfs, with a file that [`CommandFiles`] has made.
     unsafe extern "C" fn write_callback(
         file: *mut bindings::file,
         from: *const c_char,
@@ -153,6 +186,11 @@ impl<T: Commands> CommandFiles<T> {
         from_result(|| target.write(user).map(|()| count as isize))
     }
 
+    /// A read of `result`.
+    ///
+    /// # Safety
+    ///
+    /// Called by debugfs, with a file that [`CommandFiles`] has made.
     unsafe extern "C" fn read_callback(
         file: *mut bindings::file,
         to: *mut c_char,
@@ -166,7 +204,7 @@ impl<T: Commands> CommandFiles<T> {
         let mut user = UserSlice::new(UserPtr::from_ptr(to.cast()), count).writer();
         // CAST: The VFS limits `count` to what fits.
         from_result(|| {
-            let read = user.write_slice_file(&target.result.lock(), position)?;
+            let read = user.write_slice_file(target.result.lock().as_bytes(), position)?;
             Ok(read as isize)
         })
     }
@@ -181,13 +219,13 @@ impl<T: Commands> Target<T> {
         user.read_slice(line)?;
         let line = core::str::from_utf8(line).map_err(|_| EINVAL)?;
 
-        let mut answer = Answer(KVec::new());
+        let mut answer = Answer::new()?;
         let done = self.commands.run(line, &mut answer);
-        if let (Err(error), true) = (done, answer.0.is_empty()) {
-            // Without memory the answer stays empty.
+        if let (Err(error), 0) = (done, answer.len) {
+            // An answer takes any text.
             let _ = fmt::Write::write_fmt(&mut answer, format_args!("{error:?}\n"));
         }
-        *self.result.lock() = answer.0;
+        *self.result.lock() = answer;
         done
     }
 }

@@ -25,6 +25,9 @@ use kernel::{
     }, //
 };
 
+/// How many regions a domain can have at a time.
+const MAX_REGIONS: usize = 64;
+
 /// An address space in which a device can be put, and in which parts of one buffer can be mapped.
 ///
 /// The kernel leaves it to its callers that no two of them work on the same addresses at a time.
@@ -42,7 +45,7 @@ pub struct PagingDomain<'bound> {
     buffer: Arc<Buffer>,
     /// The regions there are.
     #[pin]
-    taken: Mutex<KVec<IovaRange>>,
+    taken: Mutex<[Option<IovaRange>; MAX_REGIONS]>,
 }
 
 // SAFETY: Domains may be used and freed from any thread.
@@ -67,7 +70,7 @@ impl<'bound> PagingDomain<'bound> {
             },
             dev,
             buffer,
-            taken <- new_mutex!(KVec::new()),
+            taken <- new_mutex!([None; MAX_REGIONS]),
         });
         Arc::pin_init(init, GFP_KERNEL)
     }
@@ -84,16 +87,20 @@ impl<'bound> PagingDomain<'bound> {
     /// Takes a range, if no region has a part of it.
     pub(super) fn take(&self, range: IovaRange) -> Result {
         let mut taken = self.taken.lock();
-        if taken.iter().any(|other| other.overlaps(&range)) {
+        if taken.iter().flatten().any(|other| other.overlaps(&range)) {
             return Err(EBUSY);
         }
-        taken.push(range, GFP_KERNEL)?;
+        let free = taken.iter_mut().find(|slot| slot.is_none());
+        *free.ok_or(ENOSPC)? = Some(range);
         Ok(())
     }
 
     /// Gives a range back.
     pub(super) fn give_back(&self, range: IovaRange) {
-        self.taken.lock().retain(|other| *other != range);
+        let mut taken = self.taken.lock();
+        if let Some(slot) = taken.iter_mut().find(|slot| **slot == Some(range)) {
+            *slot = None;
+        }
     }
 }
 
@@ -124,7 +131,9 @@ impl<'bound> Attachment<'bound> {
     /// its group; what the IOMMU's driver returns.
     pub fn new(domain: Arc<PagingDomain<'bound>>) -> Result<Self> {
         // SAFETY: Domain and device are live, and the device has the driver that calls.
-        to_result(unsafe { bindings::iommu_attach_device(domain.as_raw(), super::raw(domain.dev)) })?;
+        to_result(unsafe {
+            bindings::iommu_attach_device(domain.as_raw(), super::raw(domain.dev))
+        })?;
         // INVARIANT: Just attached.
         Ok(Self { domain })
     }

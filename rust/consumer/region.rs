@@ -59,12 +59,16 @@ impl<'bound> Region<'bound> {
     /// # Errors
     ///
     /// `EINVAL` if it is not made of whole pages, `EBUSY` if another region has a part of it,
-    /// `ENOMEM`.
+    /// `ENOSPC` if the domain has too many regions.
     pub fn new(domain: Arc<PagingDomain<'bound>>, range: IovaRange) -> Result<Self> {
         whole_pages(range)?;
         domain.take(range)?;
         // INVARIANT: The range was free, and all regions are made here.
-        Ok(Self { domain, range, mapped: 0 })
+        Ok(Self {
+            domain,
+            range,
+            mapped: 0,
+        })
     }
 
     /// The range.
@@ -151,7 +155,9 @@ impl Drop for Region<'_> {
         let mut rest = Some(self.range);
         // Holes are stepped over page by page; most regions have none.
         while let Some(part) = rest.filter(|_| self.mapped > 0) {
-            let Ok(unmapped) = self.unmap(part) else { break };
+            let Ok(unmapped) = self.unmap(part) else {
+                break;
+            };
             let step = unmapped.max(PAGE_SIZE) as u64;
             rest = part
                 .first()

@@ -59,7 +59,13 @@ impl<'bound> Mapping<'bound> {
             return Err(ENOMEM);
         }
         // INVARIANT: Just mapped.
-        Ok(Self { dev, addr, len, direction, _buffer: buffer })
+        Ok(Self {
+            dev,
+            addr,
+            len,
+            direction,
+            _buffer: buffer,
+        })
     }
 
     /// The address to give to the device.

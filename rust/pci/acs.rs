@@ -41,15 +41,14 @@ impl Function {
             ISOLATION
         };
         let (mut capability, mut control) = (0u16, 0u16);
-        // SAFETY: By the type invariant; the register exists where the kernel found it.
-        let failed = unsafe {
-            bindings::pci_read_config_word(pdev, position + PCI_ACS_CAP, &mut capability)
+        // SAFETY: By the type invariant; the register is where the kernel found it.
+        let read = |offset: i32, value: &mut u16| unsafe {
+            bindings::pci_read_config_word(pdev, position + offset, value)
         };
-        // SAFETY: As above.
-        let failed = failed
-            | unsafe { bindings::pci_read_config_word(pdev, position + PCI_ACS_CTRL, &mut control) };
+        let failed =
+            read(PCI_ACS_CAP, &mut capability) != 0 || read(PCI_ACS_CTRL, &mut control) != 0;
         let wanted = control | (capability & wanted);
-        if failed != 0 || wanted == control {
+        if failed || wanted == control {
             return false;
         }
         // SAFETY: As above.

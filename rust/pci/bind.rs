@@ -20,7 +20,10 @@ use kernel::{
     sync::aref::ARef, //
 };
 
-#[allow(improper_ctypes, reason = "without lockdep, C structs contain empty ones")]
+#[allow(
+    improper_ctypes,
+    reason = "without lockdep, C structs contain empty ones"
+)]
 extern "C" {
     fn rust_iommu_helper_driver_name(dev: *mut bindings::device) -> *mut c_char;
     fn rust_iommu_helper_why_busy(pdev: *mut bindings::pci_dev) -> *mut c_char;

@@ -16,7 +16,10 @@ use kernel::{
     types::Opaque, //
 };
 
-#[allow(improper_ctypes, reason = "without lockdep, C structs contain empty ones")]
+#[allow(
+    improper_ctypes,
+    reason = "without lockdep, C structs contain empty ones"
+)]
 extern "C" {
     fn rust_iommu_helper_to_pci_dev(dev: *mut bindings::device) -> *mut bindings::pci_dev;
     fn rust_iommu_helper_pci_domain_nr(pdev: *mut bindings::pci_dev) -> i32;

@@ -18,7 +18,6 @@
 //! Callbacks rebuild references from C pointers, call the core and translate the result; they
 //! decide nothing.
 
-
 mod control;
 mod device_ops;
 mod domain_ops;

@@ -51,17 +51,14 @@ static GROUP: Group = Group(bindings::attribute_group {
     ..pin_init::zeroed()
 });
 
-static ATTRIBUTES: Attributes = Attributes([
-    (&raw const DETACH.0.attr).cast_mut(),
-    core::ptr::null_mut(),
-]);
+static ATTRIBUTES: Attributes =
+    Attributes([(&raw const DETACH.0.attr).cast_mut(), core::ptr::null_mut()]);
 
 static DETACH: DeviceAttribute = DeviceAttribute(bindings::device_attribute {
     attr: bindings::attribute {
-        name: c"detach".as_ptr().cast::<c_char>(),
+        name: c"detach".to_bytes_with_nul().as_ptr(),
         // Written by root alone.
         mode: 0o200,
-        ..pin_init::zeroed()
     },
     __bindgen_anon_2: bindings::device_attribute__bindgen_ty_2 {
         store: Some(detach_callback),
@@ -69,6 +66,11 @@ static DETACH: DeviceAttribute = DeviceAttribute(bindings::device_attribute {
     ..pin_init::zeroed()
 });
 
+/// A write to the file.
+///
+/// # Safety
+///
+/// Called by sysfs, with the device of a unit and `count` bytes at `buf`.
 unsafe extern "C" fn detach_callback(
     dev: *mut bindings::device,
     _attribute: *mut bindings::device_attribute,

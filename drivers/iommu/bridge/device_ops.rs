@@ -106,6 +106,10 @@ impl Ops {
 }
 
 /// A device is there: find its instance, and make an endpoint of it.
+///
+/// # Safety
+///
+/// Called by the C core, with a device whose `dev->iommu` it has allocated.
 unsafe extern "C" fn probe_device_callback(
     dev: *mut bindings::device,
 ) -> *mut bindings::iommu_device {
@@ -166,6 +170,10 @@ fn probe_pci(function: &Function) -> Result<(KBox<Device>, *mut bindings::iommu_
 }
 
 /// A device goes.
+///
+/// # Safety
+///
+/// Called by the C core, once for each device that it has probed.
 unsafe extern "C" fn release_device_callback(dev: *mut bindings::device) {
     // SAFETY: The C core releases only devices that `probe_device` accepted, and each once.
     let device = unsafe { KBox::<Device>::from_foreign((*(*dev).iommu).priv_.cast()) };
@@ -177,6 +185,10 @@ unsafe extern "C" fn release_device_callback(dev: *mut bindings::device) {
 }
 
 /// The group of a device: decided from topology by the C core.
+///
+/// # Safety
+///
+/// Called by the C core, with a device that `probe_device` has just accepted.
 unsafe extern "C" fn device_group_callback(
     dev: *mut bindings::device,
 ) -> *mut bindings::iommu_group {
@@ -228,11 +240,20 @@ unsafe fn join(dev: *mut bindings::device, group: *mut bindings::iommu_group) ->
 }
 
 /// The C group is freed: drop ours.
+///
+/// # Safety
+///
+/// Called by the C core, once, with what [`join`] put there.
 unsafe extern "C" fn group_release_callback(data: *mut c_void) {
     // SAFETY: `join` put an `Arc<Group>` there, and the C core calls this once.
     drop(unsafe { Arc::<Group>::from_foreign(data) });
 }
 
+/// What the unit of a device can do.
+///
+/// # Safety
+///
+/// Called by the C core, with a device that it has probed.
 unsafe extern "C" fn capable_callback(
     dev: *mut bindings::device,
     capability: bindings::iommu_cap,
@@ -247,6 +268,11 @@ unsafe extern "C" fn capable_callback(
     }
 }
 
+/// The type of default domain that a device must have; 0 for any.
+///
+/// # Safety
+///
+/// Called by the C core, with a device that it has probed.
 unsafe extern "C" fn def_domain_type_callback(dev: *mut bindings::device) -> i32 {
     // SAFETY: The C core asks only about devices it has probed.
     let limits = unsafe { Device::of(dev) }.endpoint().instance().limits();
@@ -258,6 +284,10 @@ unsafe extern "C" fn def_domain_type_callback(dev: *mut bindings::device) -> i32
 }
 
 /// The addresses that mappings for a device must keep out of.
+///
+/// # Safety
+///
+/// Called by the C core, with a device that it has probed and an initialised list of its own.
 unsafe extern "C" fn get_resv_regions_callback(
     dev: *mut bindings::device,
     list: *mut bindings::list_head,
@@ -297,7 +327,13 @@ unsafe fn add_region(list: *mut bindings::list_head, region: &reserved::Region) 
     // SAFETY: Any range may be asked for.
     // CAST: Flags are small, sizes have 64 bits.
     let resv = unsafe {
-        bindings::iommu_alloc_resv_region(first, len as usize, prot as i32, kind, bindings::GFP_KERNEL)
+        bindings::iommu_alloc_resv_region(
+            first,
+            len as usize,
+            prot as i32,
+            kind,
+            bindings::GFP_KERNEL,
+        )
     };
     if resv.is_null() {
         pr_err!("no memory for the reserved region at {first:#x}\n");

@@ -144,6 +144,10 @@ static PAGING_FLUSH_ON_MAP: DomainOps = DomainOps(bindings::iommu_domain_ops {
 });
 
 /// Makes a paging domain that suits `dev`.
+///
+/// # Safety
+///
+/// Called by the C core, with a device that it has probed.
 pub(crate) unsafe extern "C" fn alloc_paging_callback(
     dev: *mut bindings::device,
 ) -> *mut bindings::iommu_domain {
@@ -187,6 +191,10 @@ fn alloc_paging(device: &Device) -> Result<KBox<PagingDomain>> {
 }
 
 /// Frees a paging domain. Routes that still lead to it keep what hardware needs.
+///
+/// # Safety
+///
+/// Called by the C core, with a domain of [`alloc_paging_callback`], which it does not use again.
 unsafe extern "C" fn free_callback(c: *mut bindings::iommu_domain) {
     // SAFETY: The C core frees what `alloc_paging_callback` gave it, and once.
     drop(unsafe { KBox::<PagingDomain>::from_raw(c.cast()) });
@@ -208,6 +216,12 @@ unsafe fn attach(dev: *mut bindings::device, target: Target) -> c_int {
     })
 }
 
+/// Points the RID route of a device at a paging domain.
+///
+/// # Safety
+///
+/// Called by the C core, with a domain of [`alloc_paging_callback`], and a device
+/// that it has probed and whose group it has locked.
 unsafe extern "C" fn attach_paging_callback(
     c: *mut bindings::iommu_domain,
     dev: *mut bindings::device,
@@ -219,6 +233,11 @@ unsafe extern "C" fn attach_paging_callback(
     unsafe { attach(dev, Target::Domain(this.domain.clone())) }
 }
 
+/// Lets the DMA of a device pass untranslated.
+///
+/// # Safety
+///
+/// Called by the C core, with a device that it has probed and whose group it has locked.
 unsafe extern "C" fn attach_identity_callback(
     _c: *mut bindings::iommu_domain,
     dev: *mut bindings::device,
@@ -228,6 +247,11 @@ unsafe extern "C" fn attach_identity_callback(
     unsafe { attach(dev, Target::Identity) }
 }
 
+/// Lets no DMA of a device pass.
+///
+/// # Safety
+///
+/// Called by the C core, with a device that it has probed and whose group it has locked.
 unsafe extern "C" fn attach_blocked_callback(
     _c: *mut bindings::iommu_domain,
     dev: *mut bindings::device,
@@ -237,6 +261,12 @@ unsafe extern "C" fn attach_blocked_callback(
     unsafe { attach(dev, Target::Blocked) }
 }
 
+/// Maps pages. Any context.
+///
+/// # Safety
+///
+/// Called by the C core, with a domain of [`alloc_paging_callback`], a range that
+/// nobody else uses meanwhile, and a counter at `mapped`.
 unsafe extern "C" fn map_pages_callback(
     c: *mut bindings::iommu_domain,
     iova: c_ulong,
@@ -272,6 +302,12 @@ unsafe extern "C" fn map_pages_callback(
     }
 }
 
+/// Unmaps pages. Any context.
+///
+/// # Safety
+///
+/// Called by the C core, with a domain of [`alloc_paging_callback`], a range that
+/// nobody else uses meanwhile, and an initialised gather.
 unsafe extern "C" fn unmap_pages_callback(
     c: *mut bindings::iommu_domain,
     iova: c_ulong,
@@ -288,6 +324,12 @@ unsafe extern "C" fn unmap_pages_callback(
     this.table.unmap(Iova(iova as u64), len, gather)
 }
 
+/// Where an address leads; 0 if it is not mapped. Any context.
+///
+/// # Safety
+///
+/// Called by the C core, with a domain of [`alloc_paging_callback`], and an
+/// address that nobody unmaps meanwhile.
 unsafe extern "C" fn iova_to_phys_callback(
     c: *mut bindings::iommu_domain,
     iova: bindings::dma_addr_t,
@@ -297,6 +339,11 @@ unsafe extern "C" fn iova_to_phys_callback(
     this.table.lookup(Iova(iova)).map_or(0, |pa| pa.0)
 }
 
+/// Sends the invalidation that unmaps owe. Any context.
+///
+/// # Safety
+///
+/// Called by the C core, with a domain of [`alloc_paging_callback`], and its gather.
 unsafe extern "C" fn iotlb_sync_callback(
     c: *mut bindings::iommu_domain,
     gather: *mut bindings::iommu_iotlb_gather,
@@ -307,6 +354,11 @@ unsafe extern "C" fn iotlb_sync_callback(
     this.domain.sync(unsafe { Gather::from_raw(gather) });
 }
 
+/// Drops all that is cached of a domain. Any context.
+///
+/// # Safety
+///
+/// Called by the C core, with a domain of [`alloc_paging_callback`].
 unsafe extern "C" fn flush_iotlb_all_callback(c: *mut bindings::iommu_domain) {
     // SAFETY: Only domains from `alloc_paging_callback` have this callback.
     let this = unsafe { PagingDomain::from_raw(c) };
@@ -315,6 +367,10 @@ unsafe extern "C" fn flush_iotlb_all_callback(c: *mut bindings::iommu_domain) {
 }
 
 /// Makes all mappings of a domain without mappings force accesses to snoop, if its table can.
+///
+/// # Safety
+///
+/// Called by the C core, with a domain of [`alloc_paging_callback`].
 unsafe extern "C" fn enforce_cache_coherency_callback(c: *mut bindings::iommu_domain) -> bool {
     // SAFETY: Only domains from `alloc_paging_callback` have this callback.
     let this = unsafe { PagingDomain::from_raw(c) };
@@ -325,6 +381,11 @@ unsafe extern "C" fn enforce_cache_coherency_callback(c: *mut bindings::iommu_do
     can
 }
 
+/// Makes new mappings count on units that cache missing ones. Any context.
+///
+/// # Safety
+///
+/// Called by the C core, with a domain of [`alloc_paging_callback`].
 unsafe extern "C" fn iotlb_sync_map_callback(
     c: *mut bindings::iommu_domain,
     iova: c_ulong,
@@ -338,4 +399,3 @@ unsafe extern "C" fn iotlb_sync_map_callback(
         Ok(0)
     })
 }
-

@@ -29,13 +29,14 @@ impl Spec {
     ///
     /// `ENOMEM`.
     pub(crate) fn of_pci(function: &Function) -> Result<Option<Self>> {
-        unit_of(function)?.map(|unit| {
-            Ok(Self {
-                unit,
-                ids: function.requester_ids()?,
+        unit_of(function)?
+            .map(|unit| {
+                Ok(Self {
+                    unit,
+                    ids: function.requester_ids()?,
+                })
             })
-        })
-        .transpose()
+            .transpose()
     }
 }
 
@@ -45,7 +46,7 @@ impl Spec {
 ///
 /// `ENOMEM`.
 pub(crate) fn unit_of(function: &Function) -> Result<Option<fwnode::Key>> {
-    with_path(function, |path| firmware::unit_of(path))
+    with_path(function, firmware::unit_of)
 }
 
 /// Calls `f` with where firmware sees the function: a virtual function where its physical one is.

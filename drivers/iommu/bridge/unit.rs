@@ -74,9 +74,7 @@ unsafe impl Send for Entry {}
 
 /// The C core's object of the unit that `key` names, and what keeps its driver loaded; `None` if
 /// no device may be probed for it (yet, or any more).
-pub(crate) fn registered(
-    key: fwnode::Key,
-) -> Option<(*mut bindings::iommu_device, module::Pin)> {
+pub(crate) fn registered(key: fwnode::Key) -> Option<(*mut bindings::iommu_device, module::Pin)> {
     let units = UNITS.lock();
     let entry = units.iter().find(|entry| entry.key == key)?;
     // The unit is alive while its entry is there, and then for as long as its driver is loaded.

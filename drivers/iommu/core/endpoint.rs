@@ -23,7 +23,11 @@ impl Endpoint {
     /// `ids`: every requester ID (PCI: RID, SMMU: StreamID) that the device's DMA may carry,
     /// those of aliasing bridges included.
     pub(crate) fn new(name: CString, instance: Arc<Instance>, ids: KVec<u32>) -> Self {
-        Self { name, instance, ids }
+        Self {
+            name,
+            instance,
+            ids,
+        }
     }
 
     /// The device's name, as in `0000:00:02.0`.

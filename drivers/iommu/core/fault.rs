@@ -12,8 +12,8 @@ use crate::{
 };
 use iommu_ext::addr::Iova;
 use kernel::{
-    prelude::*,
     fmt, //
+    prelude::*,
 };
 
 /// What a device tried to do.
@@ -70,7 +70,14 @@ pub fn report(instance: &Instance, fault: &Fault) {
 }
 
 fn log(instance: &Instance, fault: &Fault, device: &CStr) {
-    let Fault { id, iova, access, reason, code, .. } = *fault;
+    let Fault {
+        id,
+        iova,
+        access,
+        reason,
+        code,
+        ..
+    } = *fault;
     match fault.pasid {
         None => pr_err!(
             "{}: fault: {device} (requester {:02x}:{:02x}.{}), {access} at IOVA {:#x}: \

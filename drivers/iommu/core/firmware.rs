@@ -161,6 +161,10 @@ impl Scope {
         };
         long_enough
             && !self.path.is_empty()
-            && self.path.iter().zip(hops).all(|(devfn, hop)| *devfn == hop.devfn)
+            && self
+                .path
+                .iter()
+                .zip(hops)
+                .all(|(devfn, hop)| *devfn == hop.devfn)
     }
 }

@@ -8,9 +8,9 @@
 
 use crate::{
     domain::Domain,
+    driver::Scope,
     endpoint::Endpoint,
     instance::Instance,
-    driver::Scope,
     route::{
         Entry,
         Route, //

@@ -97,11 +97,7 @@ impl Instance {
     /// # Errors
     ///
     /// `ENOMEM`, and what [`Driver::probe`] returns.
-    pub fn probe(
-        self: &Arc<Self>,
-        name: CString,
-        ids: KVec<u32>,
-    ) -> Result<Arc<Endpoint>> {
+    pub fn probe(self: &Arc<Self>, name: CString, ids: KVec<u32>) -> Result<Arc<Endpoint>> {
         let endpoint = Arc::new(Endpoint::new(name, self.clone(), ids), GFP_KERNEL)?;
         self.driver.probe(&endpoint)?;
         self.endpoints.push(endpoint.clone())?;

@@ -31,8 +31,16 @@ pub struct Region {
 
 /// Calls `f` with each region that is reserved for `endpoint`, which sits at `path`.
 pub fn for_each(endpoint: &Endpoint, path: &Path<'_>, mut f: impl FnMut(Region)) {
-    firmware::reserved_for(path, |range| f(Region { range, kind: Kind::Direct }));
+    firmware::reserved_for(path, |range| {
+        f(Region {
+            range,
+            kind: Kind::Direct,
+        })
+    });
     if let Some(range) = endpoint.instance().limits().msi_window {
-        f(Region { range, kind: Kind::Msi });
+        f(Region {
+            range,
+            kind: Kind::Msi,
+        });
     }
 }

@@ -97,7 +97,9 @@ impl Unit {
             Entry::Identity => {
                 ContextEntry::pass_through(self.most_levels(), DomainId::try_from(IDENTITY)?)
             }
-            Entry::Table { table, tag } => ContextEntry::second_stage(table, DomainId::try_from(tag)?),
+            Entry::Table { table, tag } => {
+                ContextEntry::second_stage(table, DomainId::try_from(tag)?)
+            }
         }
     }
 }
@@ -190,9 +192,10 @@ impl Driver for Unit {
         }
         match scope {
             Scope::Tag => self.queue.submit([Descriptor::IotlbDomain(did)]),
-            Scope::Range(range, caches) => self
-                .queue
-                .submit(cover(did, range, caches, self.features.page_selective)),
+            Scope::Range(range, caches) => {
+                self.queue
+                    .submit(cover(did, range, caches, self.features.page_selective))
+            }
         }
     }
 }

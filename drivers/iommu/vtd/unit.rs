@@ -89,8 +89,16 @@ impl Unit {
             base.0,
             features.address_bits,
             features.domain_ids,
-            if features.caching_mode { ", caching mode" } else { "" },
-            if features.coherent { "" } else { ", not coherent" }
+            if features.caching_mode {
+                ", caching mode"
+            } else {
+                ""
+            },
+            if features.coherent {
+                ""
+            } else {
+                ", not coherent"
+            }
         );
         let regs = Arc::new(regs, GFP_KERNEL)?;
         let root = RootTable::new(features.coherent)?;
@@ -147,7 +155,10 @@ impl Unit {
     ///
     /// - `ENOSPC`: the CPUs have no vector left.
     /// - `ENOMEM`.
-    pub(crate) fn report_faults(&self, instance: Arc<Instance>) -> Result<Registration<FaultEvent>> {
+    pub(crate) fn report_faults(
+        &self,
+        instance: Arc<Instance>,
+    ) -> Result<Registration<FaultEvent>> {
         let event = FaultEvent::new(self.regs.clone(), self.features.fault_records, instance);
         Registration::new(
             CString::try_from(self.name())?,
@@ -199,7 +210,10 @@ impl Drop for Started {
             .disable_translation()
             .and_then(|()| command.disable_queue());
         if stopped.is_err() {
-            pr_err!("{}: may still use its tables, which are kept for good\n", unit.name());
+            pr_err!(
+                "{}: may still use its tables, which are kept for good\n",
+                unit.name()
+            );
             core::mem::forget(unit.clone());
         }
     }
@@ -208,7 +222,9 @@ impl Drop for Started {
 /// What the unit would need, if it cannot serve us.
 fn lacks(features: &Features) -> Option<&'static str> {
     if !(3..=5).any(|levels| features.has_levels(levels)) {
-        return Some("has no second-stage page tables (CAP_REG.SAGAW): DMA remapping is turned off");
+        return Some(
+            "has no second-stage page tables (CAP_REG.SAGAW): DMA remapping is turned off",
+        );
     }
     if !features.queued_invalidation {
         return Some("has no invalidation queue (ECAP_REG.QI)");

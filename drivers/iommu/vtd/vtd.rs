@@ -87,7 +87,11 @@ impl kernel::Module for Vtd {
     fn init(module: &'static ThisModule) -> Result<Self> {
         abi::check(c"rust_vtd", abi::ID)?;
         let dmar = read_dmar()?;
-        let (claimed, nodes) = claim(&dmar)?;
+        let claimed = claim(&dmar)?;
+        let mut nodes = KVec::with_capacity(claimed.len(), GFP_KERNEL)?;
+        for _ in claimed.iter() {
+            nodes.push(SoftwareNode::new()?, GFP_KERNEL)?;
+        }
         let publication = Publication::new(scopes::describe(&dmar, &nodes)?)?;
 
         let statistics = statistics::Directory::new();
@@ -100,9 +104,7 @@ impl kernel::Module for Vtd {
 
         let released = Released::all()?;
         takeover::enable_acs();
-        let registered = units
-            .iter()
-            .try_for_each(|unit| unit.registered.register());
+        let registered = units.iter().try_for_each(|unit| unit.registered.register());
         if registered.is_err() {
             // Before drivers bind again.
             drop(units);
@@ -132,10 +134,9 @@ fn read_dmar() -> Result<dmar::Dmar> {
     Ok(dmar)
 }
 
-/// Claims all units, and makes a node for each. A unit that cannot serve is left out.
-fn claim(dmar: &dmar::Dmar) -> Result<(KVec<Option<Arc<Unit>>>, KVec<SoftwareNode>)> {
+/// Claims the units, in the order of the table; `None` stands for one that cannot serve.
+fn claim(dmar: &dmar::Dmar) -> Result<KVec<Option<Arc<Unit>>>> {
     let mut claimed = KVec::with_capacity(dmar.units.len(), GFP_KERNEL)?;
-    let mut nodes = KVec::with_capacity(dmar.units.len(), GFP_KERNEL)?;
     for (index, described) in dmar.units.iter().enumerate() {
         let name = CString::try_from_fmt(fmt!("dmar{index}"))?;
         let unit = Unit::claim(
@@ -150,13 +151,12 @@ fn claim(dmar: &dmar::Dmar) -> Result<(KVec<Option<Arc<Unit>>>, KVec<SoftwareNod
             Err(e) => return Err(e),
         };
         claimed.push(unit, GFP_KERNEL)?;
-        nodes.push(SoftwareNode::new()?, GFP_KERNEL)?;
     }
     if claimed.iter().all(Option::is_none) {
         pr_err!("no unit can serve\n");
         return Err(ENODEV);
     }
-    Ok((claimed, nodes))
+    Ok(claimed)
 }
 
 /// Starts a unit and makes it known to the core. It translates nothing yet.
