@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The commands of this project. `make help` lists them; what is built, and how
+# the crates hang together, is in Kbuild (make is called again with that one by
+# the kernel's build system).
+
+ARCHES := x86_64 arm64
+ACCELS := tcg kvm
+
+ARCH  ?= x86_64
+ACCEL ?= tcg
+IOMMU ?=
+TEST  ?=
+V     ?= 0
+KDIR  ?=
+# The machine of run and shell.
+MACHINE ?= showcase
+
+# one_of NAME: stops unless the variable has one of the values NAMEES or NAMES.
+one_of = $(if $(filter-out 1,$(words $($(1))))$(filter-out $(2),$($(1))),$(error \
+	$(1)='$($(1))' is unknown; known: $(2)))
+$(call one_of,ARCH,$(ARCHES))
+$(call one_of,ACCEL,$(ACCELS))
+$(call one_of,V,0 1)
+
+export ARCH ACCEL IOMMU TEST V
+
+ENV   := tools/env
+IN    := $(ENV) enter --
+GUEST := $(IN) env PYTHONPATH=tools python3 -m guest
+GUEST_OPTIONS := --arch '$(ARCH)' --accel '$(ACCEL)' \
+	$(if $(IOMMU),--iommu '$(IOMMU)') $(if $(filter 1,$(V)),--verbose)
+TEST_OPTION := $(if $(TEST),--test '$(TEST)')
+QUIET := $(if $(filter 1,$(V)),,@)
+
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help: ## this text
+	@echo 'An IOMMU subsystem in Rust, as modules for an unmodified Debian kernel.'
+	@echo
+	@echo 'Commands:'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@echo
+	@echo 'Variables:'
+	@echo '  ARCH=$(subst $() $(),|,$(ARCHES))	the target ($(ARCH))' | expand -t 24
+	@echo '  IOMMU=<variant>	the emulated IOMMU; `make list` names them' | expand -t 24
+	@echo '  TEST=<pattern>	only tests or machines with this in their name' | expand -t 24
+	@echo '  MACHINE=<name>	the machine of run and shell ($(MACHINE))' | expand -t 24
+	@echo '  ACCEL=$(subst $() $(),|,$(ACCELS))	how QEMU runs guest code ($(ACCEL))' | expand -t 24
+	@echo '  KDIR=<tree>	modules: build against your own kernel tree, with the' | expand -t 24
+	@echo '	host'"'"'s tools, outside the environment (CONFIG_RUST=y)' | expand -t 24
+	@echo '  V=1	show commands and logs' | expand -t 24
+
+.PHONY: env
+env: ## make the build environment (every command below does, when needed)
+	$(QUIET)$(ENV) build
+
+.PHONY: run
+run: modules ## boot the stock kernel and show the modules at work
+	$(QUIET)$(GUEST) run --machine '$(MACHINE)' $(GUEST_OPTIONS) $(TEST_OPTION)
+
+.PHONY: check
+check: env ## everything that must be true: build, lints, host tests, guest tests
+	$(QUIET)$(IN) tools/check
+
+.PHONY: modules
+ifeq ($(KDIR),)
+modules: env ## build the modules for the stock kernel: build/$(ARCH)/*.ko
+	$(QUIET)$(IN) tools/build-modules
+else
+modules:
+	$(QUIET)KDIR='$(KDIR)' tools/build-modules
+endif
+
+.PHONY: shell
+shell: modules ## an interactive guest with the modules loaded
+	$(QUIET)$(GUEST) shell --machine '$(MACHINE)' $(GUEST_OPTIONS)
+
+.PHONY: list
+list: env ## the machines, their tests, and the IOMMU variants
+	$(QUIET)$(GUEST) list
+
+.PHONY: clippy
+clippy: env ## lint the modules (a build of its own, in build/clippy-$(ARCH))
+	$(QUIET)$(IN) tools/build-modules --clippy
+
+.PHONY: fmt
+fmt: env ## format the Rust sources in the kernel's style
+	$(QUIET)$(IN) tools/fmt
+
+.PHONY: host-test
+host-test: env ## the tests that need no guest
+	$(QUIET)$(IN) tools/host-test
+
+.PHONY: breakages
+breakages: env ## break the tree on purpose, and see that the tests notice
+	$(QUIET)$(IN) tools/breakages/run $(TEST)
+
+.PHONY: rust-analyzer
+rust-analyzer: modules ## write rust-project.json for your editor
+	$(QUIET)$(IN) tools/rust-analyzer
+
+.PHONY: clean
+clean: ## delete what was built
+	$(QUIET)rm -rf --one-file-system build rust-project.json
+
+.PHONY: distclean
+distclean: clean ## delete the build environment as well
+	$(QUIET)$(ENV) clean
