@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every PCI function is in a group, and each group has the type that the machine
+# is to give. The host compares the groups with those of the built-in driver.
+
+. /lib.sh
+. /devices.sh
+begin
+
+in_a_group() {
+	for function in $(pci_functions); do
+		group_of "$function" >/dev/null || echo "$function is in none"
+	done >/tmp/alone
+	cat /tmp/alone
+	[ ! -s /tmp/alone ]
+}
+
+# all_of_type TYPE
+all_of_type() {
+	grep -v "^$1\$" /sys/kernel/iommu_groups/*/type >/tmp/others
+	cat /tmp/others
+	[ ! -s /tmp/others ]
+}
+
+check "every PCI function is in a group" in_a_group
+for group in $(ls /sys/kernel/iommu_groups | sort -n); do
+	folder=/sys/kernel/iommu_groups/$group
+	diag "GROUP $group $(cat "$folder/type") $(ls "$folder/devices" | xargs)"
+done
+check "every group has type $GROUP_TYPE" all_of_type "$GROUP_TYPE"
+
+# together FUNCTION...: they are in one group.
+together() {
+	for function; do group_of "$function"; done | sort -u >/tmp/together
+	cat /tmp/together
+	[ "$(wc -l </tmp/together)" -eq 1 ]
+}
+# shellcheck disable=SC2086 # addresses, one word each
+[ -z "$TOGETHER" ] || check "$TOGETHER are one group" together $TOGETHER

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# For scripts that look at PCI devices, their groups and their drivers.
+
+# pci_functions: the addresses of all of them.
+pci_functions() { ls /sys/bus/pci/devices; }
+
+# group_of FUNCTION: the folder of its group; fails if it has none.
+group_of() { readlink -f "/sys/bus/pci/devices/$1/iommu_group" | grep /iommu_groups/; }
+
+# group_type FUNCTION: DMA, DMA-FQ, identity, blocked...
+group_type() { cat "$(group_of "$1")/type"; }
+
+# driver_of FUNCTION: the folder of its driver; fails if none is bound.
+driver_of() { readlink -f "/sys/bus/pci/devices/$1/driver" | grep /drivers/; }
+
+# unbind FUNCTION, bind FUNCTION DRIVER
+unbind() { echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"; }
+bind() { echo "$1" >"/sys/bus/pci/drivers/$2/bind"; }
+
+# disk_of FUNCTION: the disk behind it; fails if there is none.
+disk_of() {
+	for disk in /sys/block/*; do
+		case $(readlink -f "$disk") in
+		*/"$1"/*) echo "/dev/${disk##*/}"; return 0 ;;
+		esac
+	done
+	echo "no disk behind $1" >&2
+	return 1
+}
+
+# interface_of FUNCTION: the network interface behind it.
+interface_of() { ls "/sys/bus/pci/devices/$1/net" 2>/dev/null; }
+
+# has_disk FUNCTION
+has_disk() { disk_of "$1" >/dev/null 2>&1; }

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a test machine is. `machines.py` declares the ones there are."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .devices import Device
+
+if TYPE_CHECKING:
+    from .evidence import Evidence
+    from .qemu import Host
+
+# A judgement made on the host after the run: (name, passed, what was seen).
+Verdict = tuple[str, bool, str]
+Check = Callable[["Evidence"], Iterable[Verdict]]
+# What `host NAME ARGS...` in a guest script makes the host do; returns the answer.
+Action = Callable[["Host", list[str]], str]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine, what is loaded and run in it, and what must come out."""
+
+    name: str
+    summary: str
+    # Scripts tests/guest/<name>.sh, run in this order.
+    tests: tuple[str, ...]
+
+    arch: str = "x86_64"
+    # A name of variants.py.
+    iommu: str = "legacy"
+    devices: tuple[Device, ...] = ()
+    memory: str = "1G"
+    cpus: int = 2
+    # Further QEMU arguments, and a -machine property or two.
+    qemu: tuple[str, ...] = ()
+    machine_options: str = ""
+    # How the built-in C driver is told to stay away, and further words.
+    builtin_driver: str = "intel_iommu=off intremap=off"
+    cmdline: str = ""
+
+    # Modules loaded at boot, in this order, before the devices' own drivers; a
+    # string may carry parameters: "rust_iommu strict=1". Stock modules may be
+    # named as well, and bring what they depend on.
+    load: tuple[str, ...] = ()
+    # Modules only put in the guest, for its scripts to `load`.
+    include: tuple[str, ...] = ()
+    # False: the devices' drivers are put in the guest but not loaded.
+    load_drivers: bool = True
+    # Those of `load` that must refuse, with a piece of the message they log.
+    refuses: dict[str, str] = field(default_factory=dict)
+    # Files for the guest: path there -> path in the clone.
+    files: dict[str, str] = field(default_factory=dict)
+    # Settings for the guest's scripts, as shell variables.
+    settings: dict[str, str] = field(default_factory=dict)
+    # ACPI tables the kernel shall use instead of the firmware's: signature in
+    # lower case -> its bytes, e.g. {"dmar": make_dmar(...)}.
+    acpi_tables: dict[str, bytes] = field(default_factory=dict)
+
+    time_limit: int = 120
+    checks: tuple[Check, ...] = ()
+    actions: dict[str, Action] = field(default_factory=dict)
+    # Regular expressions for kernel complaints that belong to the test.
+    expected_splats: tuple[str, ...] = ()
+    # False: started only when named, not by `check`.
+    in_check: bool = True
+
+    def modules(self) -> list[str]:
+        """Every module the guest gets, without parameters."""
+        drivers = [driver for device in self.devices for driver in device.drivers]
+        named = [line.split()[0] for line in self.load]
+        return list(dict.fromkeys([*named, *self.include, *drivers]))
+
+    def boot_load(self) -> list[str]:
+        """What init loads, in order, with parameters."""
+        drivers = [driver for device in self.devices for driver in device.drivers]
+        return list(dict.fromkeys([*self.load, *(drivers if self.load_drivers else [])]))

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds QEMU's command line for a machine, and runs it under a time limit."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .console import clean, without_prefix
+from .errors import unknown
+from .machine import Machine
+from .qmp import Qmp
+from .trace import EVENTS
+from .variants import find
+
+SYSTEMS = {"x86_64": "qemu-system-x86_64", "arm64": "qemu-system-aarch64"}
+BOARDS = {"x86_64": ("q35", "max", "ttyS0"), "arm64": ("virt,gic-version=3", "max", "ttyAMA0")}
+
+
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+@dataclass
+class Host:
+    """The running machine, as the actions a guest asks for see it."""
+
+    machine: Machine
+    folder: Path
+    trace_file: Path
+    # Offsets in the trace file by name: see Trace.between.
+    marks: dict[str, int] = field(default_factory=dict)
+    _qmp: Qmp | None = None
+
+    @property
+    def qmp(self) -> Qmp:
+        """QEMU's control connection, made when first asked for."""
+        if self._qmp is None:
+            self._qmp = Qmp(self.folder / "qmp")
+        return self._qmp
+
+    def close(self) -> None:
+        """Ends the control connection, if there is one."""
+        if self._qmp is not None:
+            self._qmp.close()
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a run ended."""
+
+    seconds: float
+    status: int
+    timed_out: bool
+    console: list[str]
+
+
+def accelerator(accel: str) -> str:
+    """The -accel argument. TCG is what results are compared on."""
+    known = {"tcg": "tcg,thread=multi", "kvm": "kvm"}
+    if accel not in known:
+        raise unknown("ACCEL", accel, list(known))
+    return known[accel]
+
+
+def command_line(
+    machine: Machine, stock: Path, folder: Path, trace_file: Path, accel: str, interactive: bool
+) -> list[str]:
+    """QEMU's command line; `folder` holds the initrd and takes disks and socket."""
+    board, cpu, console = BOARDS[machine.arch]
+    options = f",{machine.machine_options}" if machine.machine_options else ""
+    words = [SYSTEMS[machine.arch], "-nodefaults", "-no-user-config", "-display", "none"]
+    words += ["-no-reboot", "-machine", board + options, "-cpu", cpu]
+    words += ["-accel", accelerator(accel), "-m", machine.memory, "-smp", str(machine.cpus)]
+    words += ["-kernel", str(stock / "vmlinuz"), "-initrd", str(folder / "initrd")]
+    words += ["-append", kernel_command_line(machine, console)]
+    words += ["-chardev", f"stdio,id=console,signal=off{',mux=on' if interactive else ''}"]
+    words += ["-serial", "chardev:console"]
+    if interactive:
+        words += ["-mon", "chardev=console"]
+    words += ["-qmp", f"unix:{folder / 'qmp'},server=on,wait=off"]
+    # The IOMMU first: devices made before it may bypass it.
+    words += find(machine.iommu, machine.arch).qemu
+    for device in machine.devices:
+        for drive in device.disks:
+            words += ["-drive", f"if=none,id={drive},format=raw,file={folder / drive}.img"]
+            words[-1] += ",cache=unsafe,discard=unmap"
+        words += device.qemu
+    words += machine.qemu
+    for event in EVENTS:
+        words += ["-trace", event]
+    return [*words, "-D", str(trace_file)]
+
+
+def kernel_command_line(machine: Machine, console: str) -> str:
+    """What every guest is told, and what this machine adds."""
+    words = [f"console={console}", "panic=-1", "printk.devkmsg=on", "loglevel=7"]
+    return " ".join([*words, machine.builtin_driver, machine.cmdline]).strip()
+
+
+def make_disks(machine: Machine, folder: Path) -> None:
+    """Fresh disks, as files with nothing but a size."""
+    for device in machine.devices:
+        for drive, mib in device.disks.items():
+            with open(folder / f"{drive}.img", "wb") as file:
+                file.truncate(mib << 20)
+
+
+def stop_all() -> None:
+    """Ends every machine at once: somebody pressed Ctrl-C."""
+    for process in list(_running):
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def run(
+    command: list[str],
+    limit: float,
+    log: Path,
+    on_line: Callable[[str], None],
+    on_request: Callable[[str], str],
+) -> Exit:
+    """Runs QEMU until it ends or its time is up. Every console line goes to the
+    log and to on_line; a request of the guest to on_request, and the answer back."""
+    start = time.monotonic()
+    lines: list[str] = []
+    # A process group of its own: Ctrl-C is for us, and we end QEMU.
+    with (
+        open(log, "wb") as log_file,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+    ):
+        _running.add(process)
+        timed_out = threading.Event()
+
+        def expire() -> None:
+            timed_out.set()
+            _kill(process)
+
+        timer = threading.Timer(limit, expire)
+        timer.start()
+        try:
+            assert process.stdout and process.stdin
+            for raw in process.stdout:
+                log_file.write(raw)
+                log_file.flush()
+                line = clean(raw.decode(errors="replace"))
+                lines.append(line)
+                on_line(line)
+                request = without_prefix(line).strip()
+                if request.startswith("@host "):
+                    answer = on_request(request.removeprefix("@host "))
+                    process.stdin.write(answer.encode() + b"\n")
+                    process.stdin.flush()
+            process.wait()
+        except BrokenPipeError:
+            process.wait()
+        finally:
+            timer.cancel()
+            _running.discard(process)
+            _kill(process)
+    return Exit(time.monotonic() - start, process.returncode, timed_out.is_set(), lines)
