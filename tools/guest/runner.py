@@ -16,6 +16,7 @@ from .machine import Machine
 from .paths import Paths
 
 END_MARK = "# guest: done"
+INIT_MARK = "Run /init as init process"
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Outcome:
     console: list[str]
     log: Path
     splats: list[Splat] = field(default_factory=list)
+    started_again: bool = False
 
     def count(self, status: Status) -> int:
         """How many cases ended so."""
@@ -46,13 +48,36 @@ def run(
     tests: list[str] | None = None,
     on_line: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
-    """Boots the machine, runs its tests (or those given) and judges."""
+    """Boots the machine, runs its tests (or those given) and judges.
+
+    A kernel that hangs before it starts init, and so before anything of ours, is
+    started once more, and the report says so: under emulation the stock kernel now
+    and then does not get past bringing up its CPUs.
+    """
     paths.logs.mkdir(parents=True, exist_ok=True)
+    tests = list(machine.tests) if tests is None else tests
+    log, trace_file = _log_files(machine, paths)
+    ended, seen = _boot(machine, paths, accel, tests, on_line)
+    hung = ended.timed_out and not any(INIT_MARK in line for line in ended.console)
+    if hung:
+        log.replace(log.with_suffix(".hung.log"))
+        ended, seen = _boot(machine, paths, accel, tests, on_line)
+    outcome = judge(machine, ended, seen, log)
+    outcome.started_again = hung
+    return outcome
+
+
+def _boot(
+    machine: Machine,
+    paths: Paths,
+    accel: str,
+    tests: list[str],
+    on_line: Callable[[str], None],
+) -> tuple[qemu.Exit, trace.Trace]:
     log, trace_file = _log_files(machine, paths)
     trace_file.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{machine.name}.", dir=paths.build) as name:
         folder = Path(name)
-        tests = list(machine.tests) if tests is None else tests
         (folder / "initrd").write_bytes(initramfs.compose(machine, paths, tests))
         qemu.make_disks(machine, folder)
         host = qemu.Host(machine, folder, trace_file)
@@ -63,7 +88,7 @@ def run(
             command, machine.time_limit, log, on_line, lambda ask: actions.answer(host, ask)
         )
         host.close()
-    return judge(machine, ended, trace.read(trace_file, host.marks), log)
+    return ended, trace.read(trace_file, host.marks)
 
 
 def run_or_fail(machine: Machine, paths: Paths, accel: str, tests: list[str]) -> Outcome:
