@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The part of the core that page tables and drivers are written against: all but what firmware
+//! names, and the registry of it.
+
+// As the kernel is built: `self: &Arc<Self>`, with the kernel's `Arc`.
+#![feature(arbitrary_self_types)]
+
+#[path = "../../../drivers/iommu/core/domain.rs"]
+pub mod domain;
+#[path = "../../../drivers/iommu/core/driver.rs"]
+pub mod driver;
+#[path = "../../../drivers/iommu/core/endpoint.rs"]
+pub mod endpoint;
+#[path = "../../../drivers/iommu/core/fault.rs"]
+pub mod fault;
+#[path = "../../../drivers/iommu/core/group.rs"]
+pub mod group;
+#[path = "../../../drivers/iommu/core/instance.rs"]
+pub mod instance;
+#[path = "../../../drivers/iommu/core/route.rs"]
+pub mod route;
+#[path = "../../../drivers/iommu/core/table.rs"]
+pub mod table;

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Stands in for `rust/` on the host: addresses as they are, pages and gathers that are watched.
+
+#[path = "../../../rust/addr.rs"]
+pub mod addr;
+pub mod fwnode;
+pub mod gather;
+pub mod ida;
+pub mod io_window;
+pub mod memory;
+pub mod pages;
+pub mod ratelimit;
+pub mod sync;
+pub mod x86;

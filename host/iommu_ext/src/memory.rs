@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The memory that page tables are made of, twice: as the CPU sees it and as hardware sees it.
+//!
+//! A [`Memory`] is a bank of pages that belongs to one test. Page tables find it by the number of
+//! its NUMA node. It knows:
+//!
+//! - how many pages are allocated. When it is dropped there must be none; a page that is freed twice
+//!   is reported at once. A page that was freed is filled with words that lead nowhere good.
+//! - what hardware that does not snoop the CPU caches would read. A cache line gets there when it
+//!   is flushed; a page that was never flushed reads as garbage. Real caches also write lines back
+//!   when they like. What is correct here does not rely on it.
+//! - how many more pages may be allocated before allocations begin to fail.
+
+use crate::addr::{
+    PhysAddr,
+    PAGE_SIZE, //
+};
+use std::sync::{
+    atomic::{
+        AtomicBool,
+        AtomicI64,
+        AtomicU64,
+        AtomicUsize,
+        Ordering::{
+            Relaxed,
+            SeqCst, //
+        }, //
+    },
+    Mutex,
+    OnceLock, //
+};
+
+/// Banks that can exist at a time.
+const BANKS: usize = 64;
+/// Pages in a bank.
+const PAGES: usize = 2048;
+/// Words in a page.
+const WORDS: usize = PAGE_SIZE / size_of::<u64>();
+/// Words in a cache line.
+const LINE: usize = 64 / size_of::<u64>();
+/// Physical address of the first page of the first bank: above 4 GiB, so that a truncated address
+/// is a wrong one.
+const BASE: u64 = 0x1_2340_0000;
+
+/// What a freed page is filled with, and a page that hardware has not seen yet: present, a table
+/// by every format, and far outside of the banks.
+pub const POISON: u64 = 0x000f_dead_beef_f003;
+
+/// One bank.
+struct Bank {
+    /// Whether pages are allocated, by page.
+    used: Vec<AtomicBool>,
+    /// Where the search for a free page begins: pages are used again as late as possible.
+    next: AtomicUsize,
+    /// Allocations that may still succeed; negative when there is no limit.
+    quota: AtomicI64,
+    /// Allocations that failed for want of quota.
+    refused: AtomicUsize,
+    /// Lines written back.
+    flushes: AtomicUsize,
+    /// Whether flushes take their time.
+    slow: AtomicBool,
+}
+
+/// All banks, and their words: those of the CPU, followed by those of hardware.
+struct Machine {
+    banks: Vec<Bank>,
+    taken: Mutex<[bool; BANKS]>,
+    words: *mut u64,
+}
+
+// SAFETY: The words are only accessed atomically.
+unsafe impl Send for Machine {}
+// SAFETY: As above.
+unsafe impl Sync for Machine {}
+
+const BANK_WORDS: usize = PAGES * WORDS;
+const ALL_WORDS: usize = BANKS * BANK_WORDS;
+
+fn machine() -> &'static Machine {
+    static MACHINE: OnceLock<Machine> = OnceLock::new();
+    MACHINE.get_or_init(|| {
+        let layout = std::alloc::Layout::from_size_align(2 * ALL_WORDS * 8, PAGE_SIZE).unwrap();
+        // SAFETY: The size is not 0. The host gives the memory when it is touched.
+        let words: *mut u64 = unsafe { std::alloc::alloc_zeroed(layout) }.cast();
+        assert!(!words.is_null());
+        let bank = || Bank {
+            used: (0..PAGES).map(|_| AtomicBool::new(false)).collect(),
+            next: AtomicUsize::new(0),
+            quota: AtomicI64::new(-1),
+            refused: AtomicUsize::new(0),
+            flushes: AtomicUsize::new(0),
+            slow: AtomicBool::new(false),
+        };
+        Machine {
+            banks: (0..BANKS).map(|_| bank()).collect(),
+            taken: Mutex::new([false; BANKS]),
+            words,
+        }
+    })
+}
+
+impl Machine {
+    /// A word of the CPU's memory.
+    fn cpu(&self, word: usize) -> &AtomicU64 {
+        assert!(word < ALL_WORDS);
+        // SAFETY: Within the allocation, aligned, and accessed atomically.
+        unsafe { AtomicU64::from_ptr(self.words.add(word)) }
+    }
+
+    /// The same word of hardware's memory.
+    fn hardware(&self, word: usize) -> &AtomicU64 {
+        assert!(word < ALL_WORDS);
+        // SAFETY: As above.
+        unsafe { AtomicU64::from_ptr(self.words.add(ALL_WORDS + word)) }
+    }
+
+    /// The page at `phys`, counted over all banks, if it is allocated.
+    fn page_at(&self, phys: PhysAddr) -> Option<usize> {
+        let page = usize::try_from(phys.0.checked_sub(BASE)?).ok()? / PAGE_SIZE;
+        let bank = self.banks.get(page / PAGES)?;
+        bank.used[page % PAGES].load(SeqCst).then_some(page)
+    }
+}
+
+/// Reads 16 bytes at once.
+///
+/// # Safety
+///
+/// `pair` is valid for atomic accesses and aligned to its size. The CPU has CMPXCHG16B.
+unsafe fn load_pair(pair: *const u64) -> [u64; 2] {
+    let (mut low, mut high) = (0, 0);
+    // SAFETY: By the requirement above. The same value is written back, if any. `rbx`, which the
+    // compiler keeps for itself, is put back.
+    unsafe {
+        std::arch::asm!(
+            "xchgq {zero}, %rbx",
+            "lock cmpxchg16b ({pair})",
+            "xchgq {zero}, %rbx",
+            pair = in(reg) pair,
+            zero = inout(reg) 0u64 => _,
+            in("rcx") 0u64,
+            inout("rax") low,
+            inout("rdx") high,
+            options(att_syntax, nostack),
+        )
+    };
+    [low, high]
+}
+
+/// A bank of memory, for one test.
+pub struct Memory {
+    bank: usize,
+}
+
+impl Memory {
+    /// A bank with no page allocated.
+    #[expect(clippy::new_without_default, reason = "there are not many")]
+    pub fn new() -> Self {
+        let mut taken = machine().taken.lock().unwrap();
+        let bank = taken.iter().position(|taken| !taken).expect("no bank left");
+        taken[bank] = true;
+        Self { bank }
+    }
+
+    /// The NUMA node that the bank belongs to.
+    pub fn node(&self) -> i32 {
+        self.bank as i32
+    }
+
+    /// Pages that are allocated.
+    pub fn live(&self) -> usize {
+        let used = self.state().used.iter();
+        used.filter(|used| used.load(SeqCst)).count()
+    }
+
+    /// Lets `count` more allocations succeed, and none after.
+    pub fn fail_after(&self, count: u32) {
+        self.state().quota.store(count.into(), SeqCst);
+    }
+
+    /// Lets all allocations succeed that there is memory for.
+    pub fn fail_no_more(&self) {
+        self.state().quota.store(-1, SeqCst);
+    }
+
+    /// How many allocations have failed.
+    pub fn refused(&self) -> usize {
+        self.state().refused.load(SeqCst)
+    }
+
+    /// How many cache lines have been flushed.
+    pub fn flushes(&self) -> usize {
+        self.state().flushes.load(SeqCst)
+    }
+
+    /// Makes flushes take their time, so that other threads run between a store and its flush.
+    pub fn flush_slowly(&self) {
+        self.state().slow.store(true, SeqCst);
+    }
+
+    /// What the word at `phys` is, to the CPU or to hardware that does not snoop. `None` if no
+    /// page is allocated there.
+    pub fn read(&self, phys: PhysAddr, snoop: bool) -> Option<u64> {
+        let machine = machine();
+        let page = machine.page_at(phys)?;
+        assert_eq!(page / PAGES, self.bank, "a walk that leaves its bank");
+        let word = page * WORDS + phys.0 as usize % PAGE_SIZE / size_of::<u64>();
+        Some(if snoop {
+            machine.cpu(word).load(SeqCst)
+        } else {
+            machine.hardware(word).load(SeqCst)
+        })
+    }
+
+    /// The pair of words at `phys`, which is aligned to their size, read at once.
+    pub fn read_pair(&self, phys: PhysAddr, snoop: bool) -> Option<[u64; 2]> {
+        self.read(phys, snoop)?;
+        let machine = machine();
+        let word = (phys.0 - BASE) as usize / size_of::<u64>();
+        let words = if snoop {
+            machine.cpu(word)
+        } else {
+            machine.hardware(word)
+        };
+        // SAFETY: Both words lie in the allocation, are aligned, and all writes are atomic. Every
+        // host that has an IOMMU has the instruction.
+        Some(unsafe { load_pair(words.as_ptr()) })
+    }
+
+    /// Writes the low half of the word at `phys`, as a device does: the CPU sees it at once.
+    /// Returns whether there is such a word.
+    pub fn write_low(&self, phys: PhysAddr, value: u32) -> bool {
+        if self.read(phys, true).is_none() {
+            return false;
+        }
+        let word = (phys.0 - BASE) as usize / size_of::<u64>();
+        let update = |old: u64| Some(old >> 32 << 32 | u64::from(value));
+        let _ = machine().cpu(word).fetch_update(SeqCst, SeqCst, update);
+        true
+    }
+
+    /// Whether there is memory at `phys`, allocated or not.
+    pub fn contains(phys: PhysAddr) -> bool {
+        (BASE..BASE + (ALL_WORDS * size_of::<u64>()) as u64).contains(&phys.0)
+    }
+
+    fn state(&self) -> &Bank {
+        &machine().banks[self.bank]
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let live = self.live();
+        let bank = self.state();
+        bank.used.iter().for_each(|used| used.store(false, SeqCst));
+        bank.quota.store(-1, SeqCst);
+        bank.refused.store(0, SeqCst);
+        bank.flushes.store(0, SeqCst);
+        bank.slow.store(false, SeqCst);
+        machine().taken.lock().unwrap()[self.bank] = false;
+        if !std::thread::panicking() {
+            assert_eq!(live, 0, "pages are leaked");
+        }
+    }
+}
+
+/// Allocates a zeroed page, `None` if the bank of NUMA node `node` has none to give. Returns where
+/// it is for the CPU.
+pub(crate) fn alloc(node: i32) -> Option<*mut u64> {
+    let machine = machine();
+    let node = if node < 0 {
+        kernel::machine::with(|machine| machine.node())
+    } else {
+        Some(node)
+    };
+    let bank_index = node.expect("tests name the node of their memory") as usize;
+    let bank = &machine.banks[bank_index];
+    let take = |quota: i64| (quota != 0).then_some(if quota < 0 { quota } else { quota - 1 });
+    if bank.quota.fetch_update(SeqCst, SeqCst, take).is_err() {
+        bank.refused.fetch_add(1, SeqCst);
+        return None;
+    }
+    let start = bank.next.load(Relaxed);
+    let page = (start..start + PAGES)
+        .map(|page| page % PAGES)
+        .find(|page| !bank.used[*page].swap(true, SeqCst))?;
+    bank.next.store(page + 1, Relaxed);
+
+    let first = bank_index * BANK_WORDS + page * WORDS;
+    for word in first..first + WORDS {
+        machine.cpu(word).store(0, SeqCst);
+        machine.hardware(word).store(POISON, SeqCst);
+    }
+    // SAFETY: Within the allocation.
+    Some(unsafe { machine.words.add(first) })
+}
+
+/// Frees the page at `phys`.
+pub(crate) fn free(phys: PhysAddr) {
+    let machine = machine();
+    let page = machine.page_at(phys).expect("a page is freed twice");
+    kernel::machine::with(|machine| machine.free(phys.0));
+    for word in page * WORDS..(page + 1) * WORDS {
+        machine.cpu(word).store(POISON, SeqCst);
+        machine.hardware(word).store(POISON, SeqCst);
+    }
+    let was_used = machine.banks[page / PAGES].used[page % PAGES].swap(false, SeqCst);
+    assert!(was_used, "a page is freed twice");
+}
+
+/// The physical address of what the CPU finds at `virt`.
+pub(crate) fn phys_of(virt: *const u64) -> PhysAddr {
+    let offset = (virt as usize).checked_sub(machine().words as usize);
+    let offset = offset.filter(|offset| *offset < ALL_WORDS * size_of::<u64>());
+    PhysAddr(BASE + offset.expect("no memory of a page table") as u64)
+}
+
+/// Where the CPU finds what is at `phys`. A page must be allocated there.
+pub(crate) fn virt_of(phys: PhysAddr) -> *mut u64 {
+    let page = machine().page_at(phys).expect("a freed page is accessed");
+    // SAFETY: Within the allocation.
+    unsafe { machine().words.add(page * WORDS) }
+}
+
+/// Writes the cache lines of `len` bytes at `virt` back.
+pub(crate) fn flush(virt: *const u64, len: usize) {
+    if len == 0 {
+        return;
+    }
+    let machine = machine();
+    let first = (phys_of(virt).0 - BASE) as usize / size_of::<u64>();
+    let lines = first / LINE..(first + len.div_ceil(size_of::<u64>())).div_ceil(LINE);
+    let bank = &machine.banks[first / BANK_WORDS];
+    bank.flushes.fetch_add(lines.len(), SeqCst);
+    if bank.slow.load(Relaxed) {
+        std::thread::yield_now();
+    }
+    for word in lines.start * LINE..lines.end * LINE {
+        // Another CPU may flush the same line with a newer word in it: never put an older one back.
+        loop {
+            let value = machine.cpu(word).load(SeqCst);
+            machine.hardware(word).store(value, SeqCst);
+            if machine.cpu(word).load(SeqCst) == value {
+                break;
+            }
+        }
+    }
+}

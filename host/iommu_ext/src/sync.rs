@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Locks and lists for code that runs in any context.
+
+pub mod irq_lock;
+pub mod rcu_list;

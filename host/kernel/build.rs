@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#[path = "../kernel_source.rs"]
+mod kernel_source;
+
+fn main() {
+    kernel_source::declare(
+        "pub ",
+        &[
+            ("bitfield_source", "kernel/bitfield.rs", &[]),
+            ("fmt", "kernel/fmt.rs", &[]),
+            ("num", "kernel/num.rs", &["kernel/num/bounded.rs"]),
+            ("register", "kernel/io/register.rs", &[]),
+            ("poll", "kernel/io/poll.rs", &[]),
+        ],
+    );
+}

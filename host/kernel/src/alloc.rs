@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory: `Box` and `Vec` of the host, with signatures that can fail.
+
+use crate::error::{
+    code::ENOMEM,
+    Error, //
+};
+use std::{
+    marker::Unsize,
+    ops::{
+        CoerceUnsized,
+        Deref,
+        DerefMut, //
+    },
+};
+
+/// No memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AllocError;
+
+impl From<AllocError> for Error {
+    fn from(_: AllocError) -> Self {
+        ENOMEM
+    }
+}
+
+/// No such element.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RemoveError;
+
+/// In which context memory is asked for.
+#[derive(Clone, Copy)]
+pub struct Flags;
+
+/// The contexts.
+pub mod flags {
+    use super::Flags;
+
+    /// May sleep.
+    pub const GFP_KERNEL: Flags = Flags;
+    /// May not sleep.
+    pub const GFP_ATOMIC: Flags = Flags;
+}
+
+/// A box.
+pub struct KBox<T: ?Sized>(Box<T>);
+
+impl<T> KBox<T> {
+    /// Puts `value` into memory of its own.
+    pub fn new(value: T, _: Flags) -> Result<Self, AllocError> {
+        Ok(Self(Box::new(value)))
+    }
+}
+
+impl<T: ?Sized + Unsize<U>, U: ?Sized> CoerceUnsized<KBox<U>> for KBox<T> {}
+
+impl<T: ?Sized> Deref for KBox<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: ?Sized> DerefMut for KBox<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+/// A vector. Grows only where it can say that it failed.
+#[derive(Default, Debug, PartialEq, Eq)]
+pub struct KVec<T>(Vec<T>);
+
+impl<T> KVec<T> {
+    /// A vector without elements.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// A vector without elements that has room for `capacity` of them.
+    pub fn with_capacity(capacity: usize, _: Flags) -> Result<Self, AllocError> {
+        Ok(Self(Vec::with_capacity(capacity)))
+    }
+
+    /// Appends `value`.
+    pub fn push(&mut self, value: T, _: Flags) -> Result<(), AllocError> {
+        self.0.push(value);
+        Ok(())
+    }
+
+    /// Takes out the element at `index`.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn remove(&mut self, index: usize) -> Result<T, RemoveError> {
+        if index < self.0.len() {
+            Ok(self.0.remove(index))
+        } else {
+            Err(RemoveError)
+        }
+    }
+
+    /// Keeps the elements that `keep` wants.
+    pub fn retain(&mut self, keep: impl FnMut(&mut T) -> bool) {
+        self.0.retain_mut(keep);
+    }
+
+    /// Takes the last element.
+    pub fn pop(&mut self) -> Option<T> {
+        self.0.pop()
+    }
+}
+
+impl<T> Deref for KVec<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for KVec<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+}
+
+impl<T> IntoIterator for KVec<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a KVec<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Stands in for the kernel's procedural macros on the host.
+
+use proc_macro::{
+    Delimiter,
+    Group,
+    TokenStream,
+    TokenTree, //
+};
+
+include!(concat!(env!("OUT_DIR"), "/kernel.rs"));
+
+/// `format_args!` by the rules of the kernel's traits: the kernel's own.
+#[proc_macro]
+pub fn fmt(input: TokenStream) -> TokenStream {
+    fmt::fmt(input.into()).into()
+}
+
+/// Concatenates identifiers between `[<` and `>]`: the kernel's own.
+#[proc_macro]
+pub fn paste(input: TokenStream) -> TokenStream {
+    let mut tokens = proc_macro2::TokenStream::from(input).into_iter().collect();
+    paste::expand(&mut tokens);
+    tokens
+        .into_iter()
+        .collect::<proc_macro2::TokenStream>()
+        .into()
+}
+
+/// Takes `#[pin]` off the fields of a struct: on the host, what is initialised in place is moved
+/// there.
+#[proc_macro_attribute]
+pub fn pin_data(_: TokenStream, item: TokenStream) -> TokenStream {
+    item.into_iter()
+        .map(|token| match token {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                Group::new(Delimiter::Brace, without_pin(group.stream())).into()
+            }
+            other => other,
+        })
+        .collect()
+}
+
+fn without_pin(fields: TokenStream) -> TokenStream {
+    let mut rest = fields.into_iter().peekable();
+    let mut kept = Vec::new();
+    while let Some(token) = rest.next() {
+        let is_hash = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '#');
+        let is_pin = |next: &TokenTree| next.to_string() == "[pin]";
+        if is_hash && rest.next_if(is_pin).is_some() {
+            continue;
+        }
+        kept.push(token);
+    }
+    kept.into_iter().collect()
+}

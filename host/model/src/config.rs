@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a unit can do (VT-d 11.4.2 and 11.4.3).
+
+/// What a unit can do, and how it behaves where it has a choice.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// C: the CPU caches are snooped on table walks.
+    pub coherent: bool,
+    /// CM: what is absent may be cached, too.
+    pub caching_mode: bool,
+    /// PT: requests can be passed through.
+    pub pass_through: bool,
+    /// SC: second-stage entries can force snooping.
+    pub snoop_control: bool,
+    /// PLMR and PHMR: there are protected memory regions.
+    pub protected_memory: bool,
+    /// DWD and DRD: an invalidation can wait for requests in flight.
+    pub drain: bool,
+    /// SAGAW: bit 1 for tables of 3 levels, bit 2 for 4, bit 3 for 5.
+    pub sagaw: u8,
+    /// SLLPS: bit 0 for pages of 2 MiB, bit 1 for 1 GiB.
+    pub large_pages: u8,
+    /// MGAW: width of the addresses that are translated.
+    pub address_bits: u8,
+    /// Width of physical addresses.
+    pub host_bits: u8,
+    /// Width of domain IDs: 4, 6, ... 16.
+    pub domain_bits: u8,
+    /// PSI and MAMV: the largest address mask of a page-selective invalidation.
+    pub page_selective: Option<u8>,
+    /// NFR: fault recording registers.
+    pub fault_records: usize,
+    /// At every opportunity, a cached entry is evicted once in so many times; 0 for never.
+    pub evict_one_in: usize,
+    /// Decides what happens by chance.
+    pub seed: u64,
+}
+
+/// Offset of the fault recording registers.
+pub(crate) const FAULT_RECORDS: usize = 0x200;
+/// Offset of the IOTLB registers, which the queue makes superfluous.
+const IOTLB: usize = 0x1f0;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            coherent: true,
+            caching_mode: false,
+            pass_through: true,
+            snoop_control: false,
+            protected_memory: false,
+            drain: true,
+            sagaw: 0b0110,
+            large_pages: 0b11,
+            address_bits: 48,
+            host_bits: 46,
+            domain_bits: 8,
+            page_selective: Some(9),
+            fault_records: 1,
+            evict_one_in: 0,
+            seed: 1,
+        }
+    }
+}
+
+impl Config {
+    /// CAP_REG.
+    pub(crate) fn capabilities(&self) -> u64 {
+        u64::from((self.domain_bits - 4) / 2)
+            | u64::from(self.protected_memory) << 5
+            | u64::from(self.protected_memory) << 6
+            | u64::from(self.caching_mode) << 7
+            | u64::from(self.sagaw) << 8
+            | u64::from(self.address_bits - 1) << 16
+            | (FAULT_RECORDS as u64 / 16) << 24
+            | u64::from(self.large_pages) << 34
+            | u64::from(self.page_selective.is_some()) << 39
+            | (self.fault_records as u64 - 1) << 40
+            | u64::from(self.page_selective.unwrap_or(0)) << 48
+            | u64::from(self.drain) << 54
+            | u64::from(self.drain) << 55
+    }
+
+    /// ECAP_REG.
+    pub(crate) fn extended_capabilities(&self) -> u64 {
+        u64::from(self.coherent)
+            | 1 << 1
+            | u64::from(self.pass_through) << 6
+            | u64::from(self.snoop_control) << 7
+            | (IOTLB as u64 / 16) << 8
+    }
+
+    /// Whether tables of this many levels can be walked.
+    pub(crate) fn walks(&self, levels: u8) -> bool {
+        (3..=5).contains(&levels) && self.sagaw & (1 << (levels - 2)) != 0
+    }
+
+    /// The deepest tables that can be walked.
+    pub(crate) fn deepest(&self) -> u8 {
+        (3..=5)
+            .rev()
+            .find(|levels| self.walks(*levels))
+            .unwrap_or(0)
+    }
+}

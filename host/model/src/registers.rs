@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The registers (VT-d 11.4).
+
+use crate::{
+    bit,
+    bits,
+    command::{
+        QUEUE,
+        TRANSLATION, //
+    },
+    config::FAULT_RECORDS,
+    fault::status,
+    history::Event,
+    unit::State, //
+};
+
+const VERSION: usize = 0x00;
+const CAPABILITIES: usize = 0x08;
+const EXTENDED_CAPABILITIES: usize = 0x10;
+const COMMAND: usize = 0x18;
+const STATUS: usize = 0x1c;
+const ROOT_TABLE: usize = 0x20;
+const FAULT_STATUS: usize = 0x34;
+const EVENT_CONTROL: usize = 0x38;
+const EVENT_DATA: usize = 0x3c;
+const EVENT_ADDRESS: usize = 0x40;
+const EVENT_UPPER_ADDRESS: usize = 0x44;
+const PROTECTED_MEMORY: usize = 0x64;
+const QUEUE_HEAD: usize = 0x80;
+const QUEUE_TAIL: usize = 0x88;
+const QUEUE_ADDRESS: usize = 0x90;
+const QUEUE_ERROR: usize = 0xb0;
+
+/// Bytes of a fault recording register.
+const RECORD: usize = 16;
+
+impl State {
+    /// Reads `size` bytes.
+    pub(crate) fn read_register(&mut self, offset: usize, size: usize) -> u64 {
+        match (offset, size) {
+            (VERSION, 4) => 0x10,
+            (CAPABILITIES, 8) => self.config.capabilities(),
+            (EXTENDED_CAPABILITIES, 8) => self.config.extended_capabilities(),
+            (STATUS, 4) => self.global_status.into(),
+            (ROOT_TABLE, 8) => self.root_pointer,
+            (FAULT_STATUS, 4) => self.fault_status().into(),
+            (EVENT_CONTROL, 4) => {
+                u64::from(self.event_masked) << 31 | u64::from(self.event_pending) << 30
+            }
+            (PROTECTED_MEMORY, 4) => {
+                u64::from(self.protected_enable) << 31 | u64::from(self.protected_status)
+            }
+            (QUEUE_HEAD, 8) => (self.queue.head as u64) << 4,
+            (QUEUE_TAIL, 8) => (self.queue.tail as u64) << 4,
+            (QUEUE_ADDRESS, 8) => self.queue.address,
+            (QUEUE_ERROR, 8) => self.queue.error,
+            _ => self.read_record(offset, size),
+        }
+    }
+
+    fn read_record(&self, offset: usize, size: usize) -> u64 {
+        let Some((index, within)) = self.record_at(offset) else {
+            self.history
+                .violation(&format!("a read of {size} bytes at {offset:#x}"));
+            return 0;
+        };
+        let record = self.records[index];
+        let word = if within < 8 { record.low } else { record.high };
+        if size == 8 {
+            word
+        } else {
+            bits(word >> (within % 8 * 8), 31, 0)
+        }
+    }
+
+    fn record_at(&self, offset: usize) -> Option<(usize, usize)> {
+        let offset = offset.checked_sub(FAULT_RECORDS)?;
+        (offset / RECORD < self.records.len()).then_some((offset / RECORD, offset % RECORD))
+    }
+
+    /// Writes `size` bytes.
+    pub(crate) fn write_register(&mut self, offset: usize, size: usize, value: u64) {
+        self.history.note(Event::RegisterWritten { offset, value });
+        let word = value as u32;
+        match (offset, size) {
+            (COMMAND, 4) => self.command(word),
+            (ROOT_TABLE, 8) => self.write_root_table(value),
+            (FAULT_STATUS, 4) => {
+                self.fault_status &= !(word & status::CLEARABLE);
+                self.update_status();
+            }
+            (EVENT_CONTROL, 4) => {
+                self.event_masked = bit(value, 31);
+                self.send_event();
+            }
+            (EVENT_DATA, 4) => self.event_data = word,
+            (EVENT_ADDRESS, 4) => {
+                self.event_address = self.event_address >> 32 << 32 | value & 0xffff_fffc;
+            }
+            (EVENT_UPPER_ADDRESS, 4) => {
+                self.event_address = bits(self.event_address, 31, 0) | value << 32;
+            }
+            (PROTECTED_MEMORY, 4) => {
+                self.protected_enable = bit(value, 31);
+                self.protected_pending = Some(self.protected_enable);
+            }
+            (QUEUE_TAIL, 8) => self.write_tail(value),
+            (QUEUE_ADDRESS, 8) => self.write_queue_address(value),
+            _ => self.write_record(offset, size, value),
+        }
+    }
+
+    fn write_root_table(&mut self, value: u64) {
+        if bits(value, 11, 10) != 0 {
+            self.history
+                .violation("a translation table mode that is not legacy mode");
+        }
+        self.root_pointer = value;
+    }
+
+    fn write_tail(&mut self, value: u64) {
+        if bits(value, 3, 0) != 0 || bits(value, 63, 19) != 0 {
+            self.history.violation("reserved bits of IQT_REG");
+        }
+        self.queue.tail = bits(value, 18, 4) as usize;
+        self.queue.doorbell = true;
+    }
+
+    fn write_queue_address(&mut self, value: u64) {
+        if self.global_status & QUEUE != 0 {
+            self.history
+                .violation("the ring is moved while the queue is on");
+        }
+        if bit(value, 11) {
+            self.history.violation("256-bit descriptors in legacy mode");
+        }
+        self.queue.address = value;
+    }
+
+    /// F is the only bit of a record that can be written: 1 clears it.
+    fn write_record(&mut self, offset: usize, size: usize, value: u64) {
+        let Some((index, within)) = self.record_at(offset) else {
+            let what = format!("a write of {size} bytes at {offset:#x}");
+            return self.history.violation(&what);
+        };
+        let clears = match (within, size) {
+            (8, 8) => bit(value, 63),
+            (12, 4) => bit(value, 31),
+            _ => false,
+        };
+        if clears {
+            self.records[index].high &= !(1 << 63);
+            self.update_status();
+        }
+    }
+
+    /// Whether requests are translated.
+    pub(crate) fn is_translating(&self) -> bool {
+        self.global_status & TRANSLATION != 0
+    }
+}

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A unit: what tests do with it.
+
+use crate::{
+    bus::{
+        Bus,
+        Found, //
+    },
+    cache::Caches,
+    command::{
+        Pending,
+        QUEUE, //
+    },
+    config::Config,
+    fault::{
+        Fault,
+        Reason,
+        Record, //
+    },
+    history::{
+        Event,
+        History, //
+    },
+    queue::{
+        Queue,
+        Refusal,
+        Translations, //
+    },
+    random::Random, //
+};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        Mutex,
+        MutexGuard,
+        PoisonError, //
+    }, //
+};
+
+/// An access that was translated and is not complete yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InFlight {
+    /// Where it goes.
+    pub to: u64,
+    /// Whether it is a write.
+    pub write: bool,
+    address: u64,
+    did: u16,
+}
+
+/// All that a unit consists of.
+pub(crate) struct State {
+    pub(crate) config: Config,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) random: Random,
+    pub(crate) history: History,
+    pub(crate) caches: Caches,
+    pub(crate) queue: Queue,
+
+    pub(crate) global_status: u32,
+    pub(crate) pending: Option<Pending>,
+    /// RTADDR_REG.
+    pub(crate) root_pointer: u64,
+    /// What the last command has made of it.
+    pub(crate) root_table: Option<u64>,
+    /// What was cached from the root table before may be in use.
+    pub(crate) stale_contexts: bool,
+    pub(crate) stale_translations: bool,
+
+    pub(crate) protected_enable: bool,
+    pub(crate) protected_pending: Option<bool>,
+    pub(crate) protected_status: bool,
+
+    pub(crate) fault_status: u32,
+    pub(crate) records: Vec<Record>,
+    pub(crate) next_record: usize,
+    pub(crate) event_masked: bool,
+    pub(crate) event_pending: bool,
+    pub(crate) event_data: u32,
+    pub(crate) event_address: u64,
+    /// Messages that the CPUs have not taken yet.
+    pub(crate) messages: Vec<(u64, u32)>,
+
+    /// Tables and domain IDs that were read from context entries.
+    pub(crate) contexts_read: BTreeSet<(u64, u16)>,
+    in_flight: Vec<InFlight>,
+    /// To be recorded when the queue stops.
+    pub(crate) on_error: Option<Fault>,
+    /// Steps for which the queue does nothing.
+    pub(crate) hangs: usize,
+}
+
+impl State {
+    /// Completes accesses in flight that an invalidation waits for (6.5.4). A unit that cannot be
+    /// told to, does.
+    pub(crate) fn drain(&mut self, what: Translations, reads: bool, writes: bool) {
+        let always = !self.config.drain;
+        self.in_flight.retain(|access| {
+            let is_meant = match what {
+                Translations::All => true,
+                Translations::Domain(did) => access.did == did,
+                Translations::Pages {
+                    did, first, last, ..
+                } => access.did == did && (first..=last).contains(&access.address),
+            };
+            let waits = if access.write { writes } else { reads };
+            !(is_meant && (waits || always))
+        });
+    }
+
+    /// What in memory leads to the page at `page`, beginning with the root table.
+    fn memory_leads_to(&self, page: u64) -> Option<String> {
+        let root = self.root_table? >> 12 << 12;
+        if root == page {
+            return Some("it is the root table".into());
+        }
+        let read = |at| match self.bus.read(at, self.config.coherent) {
+            Found::Value(word) if word & 1 != 0 => Some(word),
+            _ => None,
+        };
+        let address = |word: u64| crate::bits(word, 51, 12) << 12;
+        for bus in 0..256u64 {
+            let Some(contexts) = read(root + 16 * bus).map(address) else {
+                continue;
+            };
+            if contexts == page {
+                return Some(format!("it is the context table of bus {bus:#x}"));
+            }
+            let leads = |devfn: &u64| read(contexts + 16 * devfn).map(address) == Some(page);
+            if let Some(devfn) = (0..256).find(leads) {
+                return Some(format!(
+                    "the context entry of {bus:x}:{devfn:x} leads there"
+                ));
+            }
+        }
+        None
+    }
+}
+
+/// A unit.
+pub struct Unit(Mutex<State>);
+
+impl Unit {
+    /// A unit after reset.
+    pub fn new(config: Config, bus: Arc<dyn Bus>) -> Self {
+        Self(Mutex::new(State {
+            config,
+            bus,
+            random: Random::new(config.seed),
+            history: History::default(),
+            caches: Caches::default(),
+            queue: Queue::default(),
+            global_status: 0,
+            pending: None,
+            root_pointer: 0,
+            root_table: None,
+            stale_contexts: false,
+            stale_translations: false,
+            protected_enable: config.protected_memory,
+            protected_pending: None,
+            protected_status: config.protected_memory,
+            fault_status: 0,
+            records: vec![Record::default(); config.fault_records],
+            next_record: 0,
+            event_masked: true,
+            event_pending: false,
+            event_data: 0,
+            event_address: 0,
+            messages: Vec::new(),
+            contexts_read: BTreeSet::new(),
+            in_flight: Vec::new(),
+            on_error: None,
+            hangs: 0,
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The CPU reads `size` bytes of registers at `offset`.
+    pub fn read_register(&self, offset: usize, size: usize) -> u64 {
+        self.state().read_register(offset, size)
+    }
+
+    /// The CPU writes `size` bytes of registers at `offset`.
+    pub fn write_register(&self, offset: usize, size: usize, value: u64) {
+        self.state().write_register(offset, size, value);
+    }
+
+    /// Time passes: the unit may take up a command or a descriptor, or forget something.
+    pub fn step(&self) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.step_command();
+        state.step_queue();
+        if state.random.one_in(state.config.evict_one_in) {
+            state.caches.evict(&mut state.random);
+        }
+    }
+
+    /// A device's request to read or write at `address`. Says where it goes.
+    ///
+    /// # Errors
+    ///
+    /// The unit has refused the request, and recorded that.
+    pub fn dma(&self, sid: u16, address: u64, write: bool) -> Result<u64, Fault> {
+        self.state().request(sid, address, write).map(|(_, to)| to)
+    }
+
+    /// As [`dma`](Self::dma), but the access stays in flight until an invalidation waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`dma`](Self::dma).
+    pub fn begin_dma(&self, sid: u16, address: u64, write: bool) -> Result<u64, Fault> {
+        let mut state = self.state();
+        let (did, to) = state.request(sid, address, write)?;
+        state.in_flight.push(InFlight {
+            to,
+            write,
+            address,
+            did,
+        });
+        Ok(to)
+    }
+
+    /// The tables that context entries have led to so far, each with its domain ID.
+    pub fn contexts_read(&self) -> BTreeSet<(u64, u16)> {
+        self.state().contexts_read.clone()
+    }
+
+    /// The accesses that are in flight.
+    pub fn in_flight(&self) -> Vec<InFlight> {
+        self.state().in_flight.clone()
+    }
+
+    /// The page at `page` is about to be freed. Nothing that the unit uses may lead there.
+    pub fn page_freed(&self, page: u64) {
+        let mut state = self.state();
+        state.history.note(Event::PageFreed { page });
+        if state.global_status & QUEUE != 0 && state.queue.uses(page) {
+            state
+                .history
+                .violation("the ring is freed while the queue is on");
+        }
+        if !state.is_translating() {
+            return;
+        }
+        let use_of_it = state
+            .caches
+            .leads_to(page)
+            .or_else(|| state.memory_leads_to(page));
+        if let Some(what) = use_of_it {
+            let what = format!("the page at {page:#x} is freed while it is in use: {what}");
+            state.history.violation(&what);
+        }
+    }
+
+    /// Messages that the unit has sent since the last call: address and data.
+    pub fn take_messages(&self) -> Vec<(u64, u32)> {
+        std::mem::take(&mut self.state().messages)
+    }
+
+    /// Descriptors executed so far.
+    pub fn executed(&self) -> u64 {
+        self.state().queue.executed
+    }
+
+    /// Whether requests are translated.
+    pub fn is_translating(&self) -> bool {
+        self.state().is_translating()
+    }
+
+    /// From here on refuses descriptors of these kinds, and no others.
+    pub fn refuse(&self, refusals: &[Refusal]) {
+        self.state().queue.refusals = refusals.to_vec();
+    }
+
+    /// So many of the next waits find that a device has not answered.
+    pub fn time_out(&self, times: usize) {
+        self.state().queue.timeouts = times;
+    }
+
+    /// The queue rests for so many steps; `usize::MAX` is for good.
+    pub fn hang(&self, steps: usize) {
+        self.state().hangs = steps;
+    }
+
+    /// Records a fault, as if the request had been refused, soon after the queue has stopped.
+    pub fn inject_on_error(&self, fault: &Fault) {
+        self.state().on_error = Some(*fault);
+    }
+
+    /// Records a fault, as if the request had been refused.
+    pub fn inject(&self, fault: &Fault) {
+        self.state().record(fault);
+    }
+}
+
+impl State {
+    fn request(&mut self, sid: u16, address: u64, write: bool) -> Result<(u16, u64), Fault> {
+        if self.random.one_in(self.config.evict_one_in) {
+            self.caches.evict(&mut self.random);
+        }
+        if !self.is_translating() {
+            return Ok((0, address));
+        }
+        match self.translate(sid, address, write) {
+            Ok(destination) => {
+                let to = destination.to;
+                self.history.note(Event::Translated { sid, address, to });
+                Ok((destination.did, to))
+            }
+            Err((reason, silent)) => Err(self.refuse(sid, address, write, reason, silent)),
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        sid: u16,
+        address: u64,
+        write: bool,
+        reason: Reason,
+        silent: bool,
+    ) -> Fault {
+        let fault = Fault {
+            sid,
+            address,
+            write,
+            reason,
+        };
+        self.history.note(Event::Faulted {
+            sid,
+            address,
+            reason,
+        });
+        if !silent {
+            self.record(&fault);
+        }
+        fault
+    }
+}

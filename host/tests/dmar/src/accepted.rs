@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tables that are in order: what is read of them.
+
+use crate::{
+    dmar::{
+        parse,
+        Hop,
+        ScopeKind, //
+    },
+    table::{
+        self,
+        drhd,
+        rmrr,
+        scope,
+        structure,
+        Table, //
+    }, //
+};
+
+fn hops(path: &[(u8, u8)]) -> Vec<Hop> {
+    path.iter()
+        .map(|&(device, function)| Hop { device, function })
+        .collect()
+}
+
+#[test]
+fn the_table_of_qemu() {
+    let dmar = parse(table::QEMU).unwrap();
+    assert_eq!(dmar.address_bits, 48);
+    assert_eq!(dmar.units.len(), 1);
+    assert!(dmar.reserved.is_empty());
+    assert!(dmar.notes.is_empty());
+
+    let unit = &dmar.units[0];
+    assert_eq!((unit.segment, unit.include_all), (0, false));
+    assert_eq!((unit.base, unit.size), (0xfed9_0000, 4096));
+    let scopes: Vec<_> = unit
+        .scopes
+        .iter()
+        .map(|scope| (scope.kind, scope.start_bus, scope.path.to_vec()))
+        .collect();
+    let endpoint = |device, function| (ScopeKind::Endpoint, 0, hops(&[(device, function)]));
+    assert_eq!(
+        scopes,
+        [
+            (ScopeKind::IoApic, 0xff, hops(&[(0, 0)])),
+            endpoint(0, 0),
+            endpoint(1, 0),
+            endpoint(2, 0),
+            endpoint(0x1f, 0),
+            endpoint(0x1f, 2),
+            endpoint(0x1f, 3),
+        ]
+    );
+}
+
+#[test]
+fn units_keep_their_order_and_scopes() {
+    let dmar = parse(&table::rich()).unwrap();
+    let units: Vec<_> = dmar
+        .units
+        .iter()
+        .map(|unit| (unit.segment, unit.include_all, unit.base, unit.scopes.len()))
+        .collect();
+    assert_eq!(
+        units,
+        [
+            (0, false, 0xfed9_0000, 2),
+            (0, true, 0xfed9_1000, 2),
+            (1, true, 0xd_0000_0000, 0),
+        ]
+    );
+    let bridge = &dmar.units[0].scopes[1];
+    assert_eq!(bridge.kind, ScopeKind::SubHierarchy);
+    assert_eq!(*bridge.path, *hops(&[(0x1c, 4), (0, 1)]));
+    assert_eq!(dmar.units[1].scopes[0].kind, ScopeKind::IoApic);
+    assert_eq!(dmar.units[1].scopes[1].kind, ScopeKind::Hpet);
+}
+
+#[test]
+fn reserved_memory_has_both_ends() {
+    let dmar = parse(&table::rich()).unwrap();
+    assert_eq!(dmar.reserved.len(), 1);
+    let memory = &dmar.reserved[0];
+    assert_eq!(
+        (memory.segment, memory.first, memory.last),
+        (0, 0x3f00_0000, 0x3f00_ffff)
+    );
+    assert_eq!(*memory.scopes[0].path, *hops(&[(0x14, 0)]));
+}
+
+#[test]
+fn what_is_passed_over_is_noted_with_its_offset() {
+    let unit = drhd(
+        0,
+        0,
+        0x1000,
+        &[scope(9, 0, &[(0, 0)]), scope(1, 0, &[(3, 0)])],
+    );
+    let table = Table::new()
+        .with(&unit)
+        .with(&structure(77, &[], &[]))
+        .bytes();
+    let dmar = parse(&table).unwrap();
+    assert_eq!(dmar.units[0].scopes.len(), 1);
+    let notes: Vec<_> = dmar
+        .notes
+        .iter()
+        .map(|note| (note.offset, note.what))
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            (48 + 16, "device scope of unknown type passed over"),
+            (48 + unit.len(), "structure of unknown type passed over"),
+        ]
+    );
+}
+
+#[test]
+fn every_known_structure_that_nobody_asks_for_is_named() {
+    let dmar = parse(&table::rich()).unwrap();
+    let notes: Vec<_> = dmar.notes.iter().map(|note| &note.what[..4]).collect();
+    assert_eq!(notes, ["ATSR", "RHSA", "ANDD", "SATC", "SIDP", "stru"]);
+}
+
+#[test]
+fn the_size_of_the_registers_is_a_power_of_two_of_pages() {
+    for (field, size) in [(0, 4096), (1, 8192), (4, 65536), (0xf3, 4096 << 3)] {
+        let mut unit = drhd(0, 0, 0x1000, &[]);
+        unit[5] = field;
+        let dmar = parse(&Table::new().with(&unit).bytes()).unwrap();
+        assert_eq!(dmar.units[0].size, size);
+    }
+}
+
+#[test]
+fn the_last_page_of_the_address_space_can_be_reserved() {
+    let memory = rmrr(0, u64::MAX - 4095, u64::MAX, &[]);
+    let table = Table::new()
+        .with(&drhd(1, 0, 0x1000, &[]))
+        .with(&memory)
+        .bytes();
+    assert_eq!(parse(&table).unwrap().reserved[0].last, u64::MAX);
+}
+
+#[test]
+fn bytes_behind_the_table_are_not_read() {
+    let mut table = table::rich();
+    table.extend_from_slice(&[0xff; 64]);
+    assert_eq!(parse(&table).unwrap().units.len(), 3);
+}

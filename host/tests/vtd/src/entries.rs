@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Root and context entries, while devices use them.
+
+use crate::{
+    machine::{
+        Machine,
+        Running, //
+    }, //
+};
+use bridge::unit::Translation;
+use iommu_core::{
+    domain::Domain,
+    endpoint::Endpoint,
+    group::{
+        Group,
+        Target, //
+    },
+    route::Route,
+    table::Prot, //
+};
+use iommu_ext::{
+    addr::{
+        Iova,
+        PhysAddr, //
+    },
+    pages::Gfp, //
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::Arc, //
+};
+use std::sync::atomic::{
+    AtomicBool,
+    AtomicUsize,
+    Ordering::Relaxed, //
+};
+use vtd_model::{
+    config::Config,
+    fault::Reason, //
+};
+
+const SID: u16 = 0x0110;
+const IOVA: u64 = 0x7000;
+
+/// A domain in which [`IOVA`] leads to `pa`.
+fn domain_to(endpoint: &Endpoint, pa: u64) -> Arc<Domain> {
+    let table = endpoint.instance().driver().alloc_table(endpoint).unwrap();
+    let prot = Prot {
+        read: true,
+        write: true,
+        snoop: false,
+    };
+    let mapped = table.map(Iova(IOVA), PhysAddr(pa), 4096, 1, prot, Gfp::KERNEL);
+    assert_eq!(mapped, (4096, Ok(())));
+    Domain::new(table).unwrap()
+}
+
+fn endpoint(running: &Running) -> Arc<Endpoint> {
+    let mut ids = KVec::new();
+    ids.push(SID.into(), GFP_KERNEL).unwrap();
+    let name = CString::try_from(c"0000:01:02.0").unwrap();
+    running.instance.probe(name, ids).unwrap()
+}
+
+/// Sets a flag when dropped: also when a test has failed.
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// A device that never stops to send sees the old domain or the new one, at each moment of a
+/// replacement: no fault, and no mixture of one's table with the other's domain ID.
+#[test]
+fn a_replacement_is_one_step() {
+    const ROUNDS: usize = 3000;
+    // Contexts are forgotten at once, so that the entry is read all the time.
+    let config = Config {
+        evict_one_in: 1,
+        ..Config::default()
+    };
+    let machine = Machine::new(config);
+    let running = Running::new(&machine, &config);
+    let endpoint = endpoint(&running);
+    let group = Group::new().unwrap();
+    group.join(endpoint.clone()).unwrap();
+    let to = [0x2_0000_0000, 0x3_0000_0000];
+    let domains = to.map(|pa| domain_to(&endpoint, pa));
+    let attach = |which: usize| {
+        let target = Target::Domain(domains[which].clone());
+        group.attach(&endpoint, Route::Rid, target).unwrap();
+    };
+    attach(0);
+
+    let done = AtomicBool::new(false);
+    let seen = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    std::thread::scope(|scope| {
+        let device = scope.spawn(|| {
+            let _entered = machine.enter();
+            while !done.load(Relaxed) {
+                let found = machine.hardware.dma(SID, IOVA, true);
+                let which = to.iter().position(|pa| found == Ok(*pa));
+                seen[which.expect("a device sees neither domain")].fetch_add(1, Relaxed);
+            }
+        });
+        let _end = SetAtEnd(&done);
+        // The device may be kept waiting by other tests.
+        let is_seen = || seen.iter().all(|count| count.load(Relaxed) >= 1000);
+        let mut round = 0;
+        while (round < ROUNDS || !is_seen()) && !device.is_finished() {
+            round += 1;
+            attach(round % 2);
+            for _ in 0..3 {
+                assert_eq!(machine.hardware.dma(SID, IOVA, false), Ok(to[round % 2]));
+            }
+        }
+    });
+
+    // Each domain has its table, and always the same tag.
+    assert_eq!(machine.hardware.contexts_read().len(), 2);
+
+    group.leave(&endpoint);
+    running.instance.release(&endpoint);
+    assert!(machine.hardware.dma(SID, IOVA, false).is_err());
+}
+
+/// What hardware sees of tables that are new is what is in them, and not what memory held before.
+#[test]
+fn new_tables_are_empty_to_hardware() {
+    for coherent in [false, true] {
+        let config = Config {
+            coherent,
+            ..Config::default()
+        };
+        let machine = Machine::new(config);
+        let running = Running::new(&machine, &config);
+        let reason = |sid| machine.hardware.dma(sid, IOVA, false).unwrap_err().reason;
+        assert!((0..=u16::MAX)
+            .step_by(77)
+            .all(|sid| reason(sid) == Reason::RootAbsent));
+        let endpoint = endpoint(&running);
+        assert!((0x0100..0x0200).all(|sid| reason(sid) == Reason::ContextAbsent));
+        running.instance.release(&endpoint);
+    }
+}
+
+/// Loading may fail after a unit was turned on. Then, too, it is stopped before its tables go.
+#[test]
+fn a_unit_is_stopped_before_its_tables_go() {
+    let config = Config::default();
+    let machine = Machine::new(config);
+    let unit = machine.claim(config.host_bits).unwrap();
+    let started = unit.start().unwrap();
+    unit.enable().unwrap();
+    assert!(machine.hardware.is_translating());
+    drop(started);
+    assert!(!machine.hardware.is_translating());
+}
+
+/// A unit that was left translating, or with a queue, is stopped first.
+#[test]
+fn a_unit_in_use_is_taken_over() {
+    let config = Config {
+        protected_memory: true,
+        ..Config::default()
+    };
+    let machine = Machine::new(config);
+    let first = Running::new(&machine, &config);
+    // What comes first is lost, as by a kernel that has crashed.
+    let tables = first.unit.clone();
+    std::mem::forget(first);
+    let second = Running::new(&machine, &config);
+    assert!(machine.hardware.is_translating());
+    assert!(machine.hardware.dma(SID, IOVA, false).is_err());
+    drop(second);
+    assert!(!machine.hardware.is_translating());
+    assert_eq!(machine.hardware.dma(SID, IOVA, false), Ok(IOVA));
+    // As they are lost, they are leaked.
+    assert_eq!(machine.memory.live(), 3);
+    drop(tables);
+    machine.forget();
+}

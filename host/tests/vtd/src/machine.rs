@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A machine with one remapping unit.
+//!
+//! Time passes for the unit when the driver waits, one step at a time. Devices do not wait: some of
+//! their requests ([`Machine::traffic`]) come at any time, so that the unit has cached whatever it
+//! may have cached, at the worst moments.
+
+use crate::{
+    fault::FaultEvent,
+    unit::{
+        Started,
+        Unit, //
+    }, //
+};
+use bridge::unit::Translation;
+use iommu_core::instance::Instance;
+use iommu_ext::{
+    addr::PhysAddr,
+    fwnode::Key,
+    memory::Memory,
+    x86::vector::{
+        self,
+        Registration, //
+    }, //
+};
+use kernel::{
+    machine::{
+        self,
+        Entered,
+        Registers, //
+    },
+    prelude::*,
+    str::CString,
+    sync::{
+        rcu,
+        Arc, //
+    }, //
+};
+use std::sync::{
+    self as host,
+    Mutex,
+    PoisonError, //
+};
+use vtd_model::{
+    bus::{
+        Bus,
+        Found, //
+    },
+    config::Config, //
+};
+
+/// Where the registers are.
+const BASE: u64 = 0xfed9_0000;
+
+/// Memory, as the unit reaches it.
+struct MemoryBus(host::Arc<Memory>);
+
+impl MemoryBus {
+    fn found<T>(address: u64, value: Option<T>) -> Found<T> {
+        match value {
+            Some(value) => Found::Value(value),
+            None if Memory::contains(PhysAddr(address)) => Found::Freed,
+            None => Found::Nothing,
+        }
+    }
+}
+
+impl Bus for MemoryBus {
+    fn read(&self, address: u64, snoop: bool) -> Found<u64> {
+        Self::found(address, self.0.read(PhysAddr(address), snoop))
+    }
+
+    fn read_pair(&self, address: u64, snoop: bool) -> Found<[u64; 2]> {
+        Self::found(address, self.0.read_pair(PhysAddr(address), snoop))
+    }
+
+    fn write(&self, address: u64, value: u32) -> bool {
+        self.0.write_low(PhysAddr(address), value)
+    }
+}
+
+/// A request of a device.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) sid: u16,
+    pub(crate) address: u64,
+    pub(crate) write: bool,
+}
+
+/// What the code under test runs on.
+struct Board {
+    memory: host::Arc<Memory>,
+    hardware: host::Arc<vtd_model::Unit>,
+    /// Requests that come at any time, taken in turn.
+    traffic: Mutex<(Vec<Request>, usize)>,
+}
+
+impl Board {
+    /// One request, if there are any. Where it goes does not matter: what it leaves in the caches
+    /// does.
+    fn pass_time(&self) {
+        let mut traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        let (requests, next) = &mut *traffic;
+        let request = requests.get(*next % requests.len().max(1)).copied();
+        *next = next.wrapping_add(1);
+        drop(traffic);
+        if let Some(Request {
+            sid,
+            address,
+            write,
+        }) = request
+        {
+            let _ = self.hardware.dma(sid, address, write);
+        }
+    }
+
+    fn deliver(&self) {
+        if !machine::takes_interrupts() {
+            return;
+        }
+        for (address, data) in self.hardware.take_messages() {
+            machine::disable_interrupts();
+            vector::deliver(address, data);
+            machine::restore_interrupts();
+        }
+    }
+}
+
+impl machine::Machine for Board {
+    fn relax(&self) {
+        self.hardware.step();
+        self.pass_time();
+        self.deliver();
+    }
+
+    fn enable_interrupts(&self) {
+        self.deliver();
+    }
+
+    fn node(&self) -> i32 {
+        self.memory.node()
+    }
+
+    fn device(&self, start: u64) -> Option<host::Arc<dyn Registers>> {
+        let hardware = self.hardware.clone();
+        (start == BASE).then(|| host::Arc::new(Window(hardware)) as host::Arc<dyn Registers>)
+    }
+
+    fn free(&self, page: u64) {
+        self.hardware.page_freed(page);
+    }
+}
+
+/// The registers of the unit.
+struct Window(host::Arc<vtd_model::Unit>);
+
+impl Registers for Window {
+    fn read(&self, offset: usize, size: usize) -> u64 {
+        self.0.read_register(offset, size)
+    }
+
+    fn write(&self, offset: usize, size: usize, value: u64) {
+        self.0.write_register(offset, size, value);
+    }
+}
+
+/// A machine with one unit. The thread that makes it runs on it. When it is dropped, no memory may
+/// be left in use.
+pub(crate) struct Machine {
+    pub(crate) hardware: host::Arc<vtd_model::Unit>,
+    board: host::Arc<Board>,
+    _entered: Entered,
+    pub(crate) memory: host::Arc<Memory>,
+}
+
+impl Machine {
+    pub(crate) fn new(config: Config) -> Self {
+        let memory = host::Arc::new(Memory::new());
+        let bus = host::Arc::new(MemoryBus(memory.clone()));
+        let hardware = host::Arc::new(vtd_model::Unit::new(config, bus));
+        let board = host::Arc::new(Board {
+            memory: memory.clone(),
+            hardware: hardware.clone(),
+            traffic: Mutex::default(),
+        });
+        Self {
+            hardware,
+            _entered: machine::enter(board.clone()),
+            board,
+            memory,
+        }
+    }
+
+    /// Lets another thread run on the machine.
+    pub(crate) fn enter(&self) -> Entered {
+        machine::enter(self.board.clone())
+    }
+
+    /// From here on these requests come at any time.
+    pub(crate) fn traffic(&self, requests: Vec<Request>) {
+        self.board.traffic.lock().unwrap().0 = requests;
+    }
+
+    /// Forgets the machine, with the memory that is in use.
+    pub(crate) fn forget(self) {
+        std::mem::forget(self.memory.clone());
+    }
+
+    /// The driver's unit, claimed.
+    pub(crate) fn claim(&self, host_bits: u8) -> Result<Arc<Unit>> {
+        let name = CString::try_from(c"dmar0")?;
+        Unit::claim(name, PhysAddr(BASE), 4096, host_bits)
+    }
+}
+
+/// A unit that translates, and what the core knows of it. Dropped from the top down.
+pub(crate) struct Running {
+    _faults: Registration<FaultEvent>,
+    pub(crate) instance: Arc<Instance>,
+    _started: Started,
+    pub(crate) unit: Arc<Unit>,
+}
+
+impl Running {
+    /// Brings the machine's unit up, as loading the module does.
+    pub(crate) fn new(machine: &Machine, config: &Config) -> Self {
+        let unit = machine.claim(config.host_bits).expect("there is a unit");
+        let started = unit.start().expect("it starts");
+        let name = CString::try_from(unit.name()).expect("it has a name");
+        let instance = Instance::new(name, Key(1), unit.limits(), unit.clone()).expect("memory");
+        let faults = unit.report_faults(instance.clone()).expect("memory");
+        unit.enable().expect("it translates");
+        Self {
+            _faults: faults,
+            instance,
+            _started: started,
+            unit,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let stopped = self.unit.disable();
+        rcu::barrier();
+        if !std::thread::panicking() {
+            stopped.expect("it stops");
+        }
+    }
+}
