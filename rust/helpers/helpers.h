@@ -20,6 +20,7 @@ struct pci_dev *rust_iommu_helper_pci_physfn(struct pci_dev *pdev);
 char *rust_iommu_helper_driver_name(struct device *dev);
 char *rust_iommu_helper_why_busy(struct pci_dev *pdev);
 
+int rust_iommu_helper_node_of_proximity(u32 domain);
 unsigned long rust_iommu_helper_direct_map_base(void);
 void rust_iommu_helper_gather_add_page(struct iommu_iotlb_gather *gather, void *virt);
 void rust_iommu_helper_gather_put_pages(struct iommu_iotlb_gather *gather);

@@ -1,17 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What rust/pages.rs, gather.rs, ida.rs and ratelimit.rs need that is inline or a macro in C.
+ * What rust/acpi_table.rs, pages.rs, gather.rs, ida.rs and ratelimit.rs need that is inline or a macro in C.
  */
+#include <linux/acpi.h>
 #include <linux/idr.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
 #include <linux/ratelimit.h>
 
 #include "helpers.h"
 
 /* Exported, but declared in a header that is private to drivers/iommu. */
 void iommu_put_pages_list(struct iommu_pages_list *list);
+
+int rust_iommu_helper_node_of_proximity(u32 domain)
+{
+	int node = pxm_to_node(domain);
+
+	return node != NUMA_NO_NODE && node_online(node) ? node : NUMA_NO_NODE;
+}
 
 unsigned long rust_iommu_helper_direct_map_base(void)
 {

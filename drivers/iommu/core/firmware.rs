@@ -78,12 +78,35 @@ pub struct ReservedMemory {
     pub scopes: KVec<Scope>,
 }
 
+/// Root ports below which devices may use ATS: ask for translations ahead of their DMA, and cache
+/// them (PCIe 10).
+pub struct AtsPorts {
+    /// PCI segment of the ports.
+    pub segment: u32,
+    /// Whether it is all ports of the segment.
+    pub all: bool,
+    /// The ports, if not.
+    pub scopes: KVec<Scope>,
+}
+
+/// Devices for which hardware turns ATS on by itself.
+pub struct AtsByHardware {
+    /// PCI segment of the devices.
+    pub segment: u32,
+    /// The devices.
+    pub scopes: KVec<Scope>,
+}
+
 /// All that one firmware table says.
 pub struct Description {
     /// The units.
     pub units: KVec<Unit>,
     /// Memory in use by devices.
     pub reserved: KVec<ReservedMemory>,
+    /// Where ATS may be used.
+    pub ats_ports: KVec<AtsPorts>,
+    /// Where it is none of the kernel's business.
+    pub ats_by_hardware: KVec<AtsByHardware>,
 }
 
 global_lock! {
@@ -144,6 +167,31 @@ pub fn reserved_for(path: &Path<'_>, mut f: impl FnMut(IovaRange)) {
             f(memory.range);
         }
     }
+}
+
+/// Whether ATS may be turned on for the device at `path`: firmware says so of the root port above
+/// it. Devices on a root bus have no port above them.
+pub fn allows_ats(path: &Path<'_>) -> bool {
+    let names = |segment: u32, scopes: &[Scope]| {
+        segment == path.segment && scopes.iter().any(|scope| scope.covers(path))
+    };
+    let descriptions = DESCRIPTIONS.lock();
+    let by_hardware = descriptions
+        .iter()
+        .flat_map(|description| description.ats_by_hardware.iter())
+        .any(|devices| names(devices.segment, &devices.scopes));
+    if by_hardware {
+        return false;
+    }
+    if path.hops.len() == 1 {
+        return true;
+    }
+    descriptions
+        .iter()
+        .flat_map(|description| description.ats_ports.iter())
+        .any(|ports| {
+            ports.all && ports.segment == path.segment || names(ports.segment, &ports.scopes)
+        })
 }
 
 impl Scope {

@@ -5,14 +5,18 @@
 //! [`parse`] turns the bytes into values of their own. The table is not trusted: each structure
 //! must fit where it is, and what is kept of it must make sense; otherwise the whole table is
 //! refused, with the offset of what is wrong. Structures of a type that is not known are passed
-//! over, as the specification demands (8.2), and so are those that nobody asks for; both are
-//! noted.
+//! over, as the specification demands (8.2), and noted.
+
+mod span;
+mod structure;
 
 use kernel::{
     alloc::AllocError,
     fmt,
-    prelude::*, //
+    prelude::*,
+    str::CString, //
 };
+use span::Span;
 
 /// Why a table is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +60,14 @@ pub(crate) struct Dmar {
     pub(crate) units: KVec<Unit>,
     /// Memory that devices use without a driver (8.4).
     pub(crate) reserved: KVec<ReservedMemory>,
+    /// Root ports below which devices may use ATS (8.5).
+    pub(crate) root_ports: KVec<RootPorts>,
+    /// Where units sit in the machine (8.6).
+    affinities: KVec<Affinity>,
+    /// Devices that scopes name by a number, as they are no PCI devices (8.7).
+    namespace: KVec<NamespaceDevice>,
+    /// Devices of the chip that cache translations (8.8).
+    pub(crate) integrated: KVec<IntegratedDevices>,
     /// What was passed over.
     pub(crate) notes: KVec<Note>,
 }
@@ -88,6 +100,46 @@ pub(crate) struct ReservedMemory {
     pub(crate) scopes: KVec<Scope>,
 }
 
+/// Root ports that let devices ask for translations and cache them: an ATSR structure (8.5).
+#[derive(Debug)]
+pub(crate) struct RootPorts {
+    /// PCI segment of the ports.
+    pub(crate) segment: u16,
+    /// Whether it is all ports of the segment.
+    pub(crate) all: bool,
+    /// The ports, if not.
+    pub(crate) scopes: KVec<Scope>,
+}
+
+/// Where a unit sits: an RHSA structure (8.6).
+#[derive(Debug)]
+struct Affinity {
+    /// Physical address of the unit's registers.
+    base: u64,
+    /// Its proximity domain.
+    proximity: u32,
+}
+
+/// A device of the ACPI namespace: an ANDD structure (8.7).
+#[derive(Debug)]
+struct NamespaceDevice {
+    /// What scopes call it.
+    number: u8,
+    /// Its path in the namespace.
+    name: CString,
+}
+
+/// Devices of the chip that cache translations: a SATC structure (8.8).
+#[derive(Debug)]
+pub(crate) struct IntegratedDevices {
+    /// PCI segment of the devices.
+    pub(crate) segment: u16,
+    /// Whether they do not work without their cache.
+    pub(crate) required: bool,
+    /// The devices.
+    pub(crate) scopes: KVec<Scope>,
+}
+
 /// What a scope names (8.3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ScopeKind {
@@ -108,6 +160,8 @@ pub(crate) enum ScopeKind {
 pub(crate) struct Scope {
     /// What it is.
     pub(crate) kind: ScopeKind,
+    /// Number of a device of the namespace, of an I/O APIC, or of an HPET.
+    enumeration: u8,
     /// Bus on which the path starts.
     pub(crate) start_bus: u8,
     /// Device and function from bus to bus; at least one.
@@ -139,9 +193,6 @@ const HEADER_LEN: usize = 48;
 /// More structures than any machine has.
 const MAX_STRUCTURES: usize = 1024;
 
-/// Pages of 4 KiB.
-const PAGE: u64 = 4096;
-
 /// Parses a table.
 ///
 /// # Errors
@@ -170,6 +221,10 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Dmar> {
         address_bits,
         units: KVec::new(),
         reserved: KVec::new(),
+        root_ports: KVec::new(),
+        affinities: KVec::new(),
+        namespace: KVec::new(),
+        integrated: KVec::new(),
         notes: KVec::new(),
     };
 
@@ -191,28 +246,64 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Dmar> {
 impl Dmar {
     /// Takes in one structure. Their types are listed in 8.2.
     fn add(&mut self, structure: &Span<'_>) -> Result<()> {
-        let what = match structure.u16(0)? {
+        let notes = &mut self.notes;
+        match structure.u16(0)? {
             0 => {
-                let unit = Unit::parse(structure, &mut self.notes)?;
+                let unit = Unit::parse(structure, notes)?;
                 self.check(&unit, structure)?;
-                return Ok(self.units.push(unit, GFP_KERNEL)?);
+                self.units.push(unit, GFP_KERNEL)?;
             }
             1 => {
-                let reserved = ReservedMemory::parse(structure, &mut self.notes)?;
-                return Ok(self.reserved.push(reserved, GFP_KERNEL)?);
+                let reserved = ReservedMemory::parse(structure, notes)?;
+                self.reserved.push(reserved, GFP_KERNEL)?;
             }
-            2 => structure.with_fields(8, "ATSR structure passed over")?,
-            3 => structure.with_fields(20, "RHSA structure passed over")?,
-            4 => structure.with_fields(9, "ANDD structure passed over")?,
-            5 => structure.with_fields(8, "SATC structure passed over")?,
-            6 => structure.with_fields(8, "SIDP structure passed over")?,
-            _ => "structure of unknown type passed over",
-        };
-        let note = Note {
-            offset: structure.offset,
-            what,
-        };
-        Ok(self.notes.push(note, GFP_KERNEL)?)
+            2 => {
+                let ports = RootPorts::parse(structure, notes)?;
+                self.root_ports.push(ports, GFP_KERNEL)?;
+            }
+            3 => {
+                let affinity = Affinity::parse(structure)?;
+                self.affinities.push(affinity, GFP_KERNEL)?;
+            }
+            4 => {
+                let device = NamespaceDevice::parse(structure)?;
+                self.namespace.push(device, GFP_KERNEL)?;
+            }
+            5 => {
+                let devices = IntegratedDevices::parse(structure, notes)?;
+                self.integrated.push(devices, GFP_KERNEL)?;
+            }
+            6 => structure::check_properties(structure, notes)?,
+            _ => {
+                let note = Note {
+                    offset: structure.offset,
+                    what: "structure of unknown type passed over",
+                };
+                notes.push(note, GFP_KERNEL)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The proximity domain that `unit` belongs to, as ACPI's SRAT numbers them; `None` if the
+    /// table does not say.
+    pub(crate) fn proximity_of(&self, unit: &Unit) -> Option<u32> {
+        self.affinities
+            .iter()
+            .find(|affinity| affinity.base == unit.base)
+            .map(|affinity| affinity.proximity)
+    }
+
+    /// The names of the devices behind `unit` that are no PCI devices.
+    pub(crate) fn namespace_of<'a>(&'a self, unit: &'a Unit) -> impl Iterator<Item = &'a CStr> {
+        unit.scopes
+            .iter()
+            .filter(|scope| scope.kind == ScopeKind::Namespace)
+            .filter_map(|scope| {
+                let is_meant = |device: &&NamespaceDevice| device.number == scope.enumeration;
+                self.namespace.iter().find(is_meant)
+            })
+            .map(|device| &*device.name)
     }
 
     /// Checks a unit against those before it.
@@ -225,194 +316,5 @@ impl Dmar {
             return Err(structure.error(4, "INCLUDE_ALL for no more than one unit of a segment"));
         }
         Ok(())
-    }
-}
-
-impl Unit {
-    fn parse(drhd: &Span<'_>, notes: &mut KVec<Note>) -> Result<Self> {
-        const LEN: usize = 16;
-        drhd.with_fields(LEN, ())?;
-        // 4 KiB times 2^n, n having four bits.
-        let size = 4096 << (drhd.u8(5)? & 0xf);
-        let base = drhd.u64(8)?;
-        if base == 0 || base % PAGE != 0 {
-            return Err(drhd.error(8, "a 4 KiB aligned address of registers, not 0"));
-        }
-        if base.checked_add(size).is_none() {
-            return Err(drhd.error(8, "registers that end below 2^64"));
-        }
-        Ok(Self {
-            segment: drhd.u16(6)?,
-            include_all: drhd.u8(4)? & 1 != 0,
-            base,
-            // CAST: 2^27 at most.
-            size: size as usize,
-            scopes: parse_scopes(drhd.from(LEN), notes)?,
-        })
-    }
-}
-
-impl ReservedMemory {
-    fn parse(rmrr: &Span<'_>, notes: &mut KVec<Note>) -> Result<Self> {
-        const LEN: usize = 24;
-        rmrr.with_fields(LEN, ())?;
-        let first = rmrr.u64(8)?;
-        let last = rmrr.u64(16)?;
-        if first % PAGE != 0 {
-            return Err(rmrr.error(8, "a 4 KiB aligned base"));
-        }
-        if last % PAGE != PAGE - 1 {
-            return Err(rmrr.error(16, "a limit that is the last byte of a page"));
-        }
-        if last < first {
-            return Err(rmrr.error(16, "a limit above the base"));
-        }
-        let scopes = parse_scopes(rmrr.from(LEN), notes)?;
-        Ok(Self {
-            segment: rmrr.u16(6)?,
-            first,
-            last,
-            scopes,
-        })
-    }
-}
-
-fn parse_scopes(mut rest: Span<'_>, notes: &mut KVec<Note>) -> Result<KVec<Scope>> {
-    let mut scopes = KVec::new();
-    while !rest.bytes.is_empty() {
-        let scope = rest.first(1, rest.u8(1)?.into(), Scope::HEADER_LEN)?;
-        match Scope::parse(&scope)? {
-            Some(scope) => scopes.push(scope, GFP_KERNEL)?,
-            None => {
-                let what = "device scope of unknown type passed over";
-                notes.push(
-                    Note {
-                        offset: scope.offset,
-                        what,
-                    },
-                    GFP_KERNEL,
-                )?;
-            }
-        }
-        rest = rest.from(scope.bytes.len());
-    }
-    Ok(scopes)
-}
-
-impl Scope {
-    /// Bytes before the path.
-    const HEADER_LEN: usize = 6;
-
-    /// `None` if it is of an unknown type.
-    fn parse(scope: &Span<'_>) -> Result<Option<Self>> {
-        let kind = match scope.u8(0)? {
-            1 => ScopeKind::Endpoint,
-            2 => ScopeKind::SubHierarchy,
-            3 => ScopeKind::IoApic,
-            4 => ScopeKind::Hpet,
-            5 => ScopeKind::Namespace,
-            _ => return Ok(None),
-        };
-        let hops = scope.from(Self::HEADER_LEN);
-        if hops.bytes.is_empty() || hops.bytes.len() % 2 != 0 {
-            return Err(scope.error(1, "a length of 6 and 2 for each step of a path"));
-        }
-        let mut path = KVec::new();
-        for (step, hop) in hops.bytes.chunks_exact(2).enumerate() {
-            match hop {
-                [device @ 0..=31, function @ 0..=7] => {
-                    path.push(
-                        Hop {
-                            device: *device,
-                            function: *function,
-                        },
-                        GFP_KERNEL,
-                    )?;
-                }
-                _ => {
-                    let at = step.wrapping_mul(2);
-                    return Err(hops.error(at, "a device below 32 and a function below 8"));
-                }
-            }
-        }
-        Ok(Some(Self {
-            kind,
-            start_bus: scope.u8(5)?,
-            path,
-        }))
-    }
-}
-
-/// A run of bytes of the table.
-#[derive(Clone, Copy)]
-struct Span<'a> {
-    bytes: &'a [u8],
-    /// Where it starts in the table.
-    offset: usize,
-}
-
-impl<'a> Span<'a> {
-    /// `expected` at `at`, or at the end if that comes first.
-    fn error(&self, at: usize, expected: &'static str) -> Error {
-        Error::Malformed {
-            offset: self.offset.saturating_add(at.min(self.bytes.len())),
-            expected,
-        }
-    }
-
-    fn array<const N: usize>(&self, at: usize) -> Result<[u8; N]> {
-        self.bytes
-            .get(at..)
-            .and_then(|bytes| bytes.first_chunk())
-            .copied()
-            .ok_or_else(|| self.error(at, "more bytes"))
-    }
-
-    fn u8(&self, at: usize) -> Result<u8> {
-        self.array(at).map(u8::from_le_bytes)
-    }
-
-    fn u16(&self, at: usize) -> Result<u16> {
-        self.array(at).map(u16::from_le_bytes)
-    }
-
-    fn u32(&self, at: usize) -> Result<u32> {
-        self.array(at).map(u32::from_le_bytes)
-    }
-
-    fn u64(&self, at: usize) -> Result<u64> {
-        self.array(at).map(u64::from_le_bytes)
-    }
-
-    /// The bytes from `at` on; none if there are not that many.
-    fn from(&self, at: usize) -> Self {
-        let at = at.min(self.bytes.len());
-        Self {
-            bytes: self.bytes.get(at..).unwrap_or_default(),
-            offset: self.offset.saturating_add(at),
-        }
-    }
-
-    /// The first `len` bytes: a record that says at `at` how long it is, and has at least `min`
-    /// bytes. As `min` is not 0, a list of such records comes to an end.
-    fn first(&self, at: usize, len: usize, min: usize) -> Result<Self> {
-        if len < min {
-            return Err(self.error(at, "a length that covers the fixed fields"));
-        }
-        match self.bytes.get(..len) {
-            Some(bytes) => Ok(Self {
-                bytes,
-                offset: self.offset,
-            }),
-            None => Err(self.error(at, "a length that ends inside what is around")),
-        }
-    }
-
-    /// `value`, if the structure has the `min` bytes of its fixed fields.
-    fn with_fields<T>(&self, min: usize, value: T) -> Result<T> {
-        if self.bytes.len() < min {
-            return Err(self.error(2, "a length that covers the fixed fields"));
-        }
-        Ok(value)
     }
 }

@@ -135,7 +135,7 @@ impl Driver for Unit {
             coherent: features.coherent,
             snoop_control: features.snoop_control,
             flush_on_map: self.flush_on_map(),
-            numa: -1,
+            numa: self.numa,
         })
     }
 

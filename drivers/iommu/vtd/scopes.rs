@@ -8,6 +8,8 @@ use crate::dmar::{
     ScopeKind, //
 };
 use iommu_core::firmware::{
+    AtsByHardware,
+    AtsPorts,
     Description,
     Extent,
     ReservedMemory,
@@ -23,7 +25,8 @@ use iommu_ext::{
 };
 use kernel::prelude::*;
 
-/// Describes the table's units, each named by the node of the same index, and its reserved memory.
+/// Describes the table's units, each named by the node of the same index, its reserved memory, and
+/// where ATS may be used.
 ///
 /// # Errors
 ///
@@ -52,7 +55,34 @@ pub(crate) fn describe(dmar: &Dmar, nodes: &[SoftwareNode]) -> Result<Descriptio
             GFP_KERNEL,
         )?;
     }
-    Ok(Description { units, reserved })
+    let mut ats_ports = KVec::with_capacity(dmar.root_ports.len(), GFP_KERNEL)?;
+    for ports in dmar.root_ports.iter() {
+        ats_ports.push(
+            AtsPorts {
+                segment: ports.segment.into(),
+                all: ports.all,
+                scopes: pci_scopes(&ports.scopes)?,
+            },
+            GFP_KERNEL,
+        )?;
+    }
+    // In legacy mode hardware turns ATS on by itself for devices that cannot do without (8.8).
+    let mut ats_by_hardware = KVec::new();
+    for devices in dmar.integrated.iter().filter(|devices| devices.required) {
+        ats_by_hardware.push(
+            AtsByHardware {
+                segment: devices.segment.into(),
+                scopes: pci_scopes(&devices.scopes)?,
+            },
+            GFP_KERNEL,
+        )?;
+    }
+    Ok(Description {
+        units,
+        reserved,
+        ats_ports,
+        ats_by_hardware,
+    })
 }
 
 /// The scopes that name PCI functions. I/O APICs and HPETs send interrupts only; ACPI namespace

@@ -44,6 +44,8 @@ pub(crate) struct Unit {
     pub(crate) features: Features,
     /// Width of the machine's physical addresses, in bits, as firmware says.
     pub(crate) host_address_bits: u8,
+    /// NUMA node to take memory for its tables from; -1 for any.
+    pub(crate) numa: i32,
     #[pin]
     command: Command,
     #[pin]
@@ -67,6 +69,7 @@ impl Unit {
         base: PhysAddr,
         size: usize,
         host_address_bits: u8,
+        numa: i32,
     ) -> Result<Arc<Self>> {
         let (regs, features) = regs::map(base, size).inspect_err(|e| match *e {
             EBUSY => pr_err!(
@@ -101,8 +104,8 @@ impl Unit {
             }
         );
         let regs = Arc::new(regs, GFP_KERNEL)?;
-        let root = RootTable::new(features.coherent)?;
-        let queue = Queue::new(regs.clone(), features.drain)?;
+        let root = RootTable::new(features.coherent, numa)?;
+        let queue = Queue::new(regs.clone(), features.drain, numa)?;
         let command = Command::new(regs.clone());
         Arc::pin_init(
             pin_init!(Self {
@@ -110,6 +113,7 @@ impl Unit {
                 regs,
                 features,
                 host_address_bits,
+                numa,
                 command <- command,
                 root <- root,
                 queue <- queue,

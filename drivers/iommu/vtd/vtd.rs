@@ -44,7 +44,10 @@ use iommu_core::{
 };
 use iommu_ext::{
     abi,
-    acpi_table::AcpiTable,
+    acpi_table::{
+        node_of_proximity,
+        AcpiTable, //
+    },
     addr::PhysAddr,
     fwnode::SoftwareNode,
     x86::vector, //
@@ -139,11 +142,19 @@ fn claim(dmar: &dmar::Dmar) -> Result<KVec<Option<Arc<Unit>>>> {
     let mut claimed = KVec::with_capacity(dmar.units.len(), GFP_KERNEL)?;
     for (index, described) in dmar.units.iter().enumerate() {
         let name = CString::try_from_fmt(fmt!("dmar{index}"))?;
+        for device in dmar.namespace_of(described) {
+            pr_warn!(
+                "{}: {} is no PCI device: its DMA will be refused\n",
+                &*name,
+                device
+            );
+        }
         let unit = Unit::claim(
             name,
             PhysAddr(described.base),
             described.size,
             dmar.address_bits,
+            dmar.proximity_of(described).map_or(-1, node_of_proximity),
         );
         let unit = match unit {
             Ok(unit) => Some(unit),

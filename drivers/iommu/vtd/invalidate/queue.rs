@@ -138,14 +138,15 @@ struct Ticket {
 }
 
 impl Queue {
-    /// An empty queue, for a unit whose IOTLB invalidations can wait for what `drain` says.
+    /// An empty queue, for a unit whose IOTLB invalidations can wait for what `drain` says; its
+    /// memory is taken from node `numa`, -1 for any.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(regs: Arc<Regs>, drain: Drain) -> Result<impl PinInit<Self>> {
-        let ring = TablePage::alloc(-1, Gfp::KERNEL)?;
-        let status = TablePage::alloc(-1, Gfp::KERNEL)?;
+    pub(crate) fn new(regs: Arc<Regs>, drain: Drain, numa: i32) -> Result<impl PinInit<Self>> {
+        let ring = TablePage::alloc(numa, Gfp::KERNEL)?;
+        let status = TablePage::alloc(numa, Gfp::KERNEL)?;
         Ok(pin_init!(Self {
             regs,
             drain,

@@ -53,17 +53,18 @@ pub(crate) struct RootTable {
     #[pin]
     growth: Mutex<()>,
     coherent: bool,
+    numa: i32,
 }
 
 impl RootTable {
     /// A table that refuses the DMA of every device. `coherent`: whether the unit snoops the CPU
-    /// caches when it reads it.
+    /// caches when it reads it. `numa`: the node to take memory from, -1 for any.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(coherent: bool) -> Result<impl PinInit<Self>> {
-        let root = TablePage::alloc(-1, Gfp::KERNEL)?;
+    pub(crate) fn new(coherent: bool, numa: i32) -> Result<impl PinInit<Self>> {
+        let root = TablePage::alloc(numa, Gfp::KERNEL)?;
         if !coherent {
             flush_cache(root.entries());
         }
@@ -76,6 +77,7 @@ impl RootTable {
             contexts,
             growth <- new_mutex!((), "vtd::RootTable"),
             coherent,
+            numa,
         }))
     }
 
@@ -104,7 +106,7 @@ impl RootTable {
         if slot.as_ref().is_some() {
             return Ok(());
         }
-        let page = TablePage::alloc(-1, Gfp::KERNEL)?;
+        let page = TablePage::alloc(self.numa, Gfp::KERNEL)?;
         if !self.coherent {
             flush_cache(page.entries());
         }
