@@ -116,6 +116,14 @@ impl Function {
         devfn as u8
     }
 
+    /// Base class (bits 15:8) and subclass (bits 7:0).
+    pub fn class(&self) -> u16 {
+        // SAFETY: By the type invariant.
+        let class = unsafe { (*self.as_raw()).class };
+        // CAST: The programming interface is left out, 16 bits remain.
+        (class >> 8) as u16
+    }
+
     /// The requester ID of the function itself.
     pub fn rid(&self) -> u32 {
         u32::from(self.bus()) << 8 | u32::from(self.devfn())

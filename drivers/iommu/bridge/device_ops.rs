@@ -17,7 +17,10 @@ use iommu_core::{
     endpoint::Endpoint,
     group::Group,
     registry,
-    reserved, //
+    reserved::{
+        self,
+        Class, //
+    }, //
 };
 use iommu_ext::{
     module,
@@ -299,7 +302,7 @@ unsafe extern "C" fn get_resv_regions_callback(
         return;
     };
     let listed = spec::with_path(function, |path| {
-        reserved::for_each(device.endpoint(), path, |region| {
+        reserved::for_each(device.endpoint(), Class(function.class()), path, |region| {
             // SAFETY: The C core gives an initialised list for us to add to.
             unsafe { add_region(list, &region) };
         });
@@ -319,6 +322,10 @@ unsafe fn add_region(list: *mut bindings::list_head, region: &reserved::Region) 
         reserved::Kind::Direct => (
             bindings::IOMMU_READ | bindings::IOMMU_WRITE,
             bindings::iommu_resv_type_IOMMU_RESV_DIRECT,
+        ),
+        reserved::Kind::DirectRelaxable => (
+            bindings::IOMMU_READ | bindings::IOMMU_WRITE,
+            bindings::iommu_resv_type_IOMMU_RESV_DIRECT_RELAXABLE,
         ),
         reserved::Kind::Msi => (0, bindings::iommu_resv_type_IOMMU_RESV_MSI),
     };
