@@ -35,6 +35,12 @@ VARIANTS: dict[str, Variant] = {
         _vtd("snoop", "snoop-control=on", "VT-d with snoop control"),
         _vtd("scalable", "scalable-mode=on", "VT-d, second stage through PASID tables"),
         _vtd("scalable-fs", "scalable-mode=on,fsts=on", "VT-d, first stage"),
+        Variant(
+            "intremap",
+            "x86_64",
+            ("-device", "intel-iommu,intremap=on,eim=on"),
+            "VT-d with interrupt remapping",
+        ),
         _vtd("no-dma", "dma-translation=off", "VT-d that translates no DMA (SAGAW 0)"),
     )
 }

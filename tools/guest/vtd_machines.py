@@ -51,7 +51,7 @@ EVERYTHING = (
 )
 
 
-def _slot(function: str) -> str:
+def slot(function: str) -> str:
     """A function's address in the root bus as QEMU takes it: "0a.0"."""
     return function.rpartition(":")[2]
 
@@ -59,11 +59,11 @@ def _slot(function: str) -> str:
 def all_devices(mib: int) -> tuple[Device, ...]:
     """Three kinds of disk, two network cards, and the test device."""
     return (
-        nvme(address=_slot(NVME), mib=mib),
+        nvme(address=slot(NVME), mib=mib),
         ahci_disk(mib=mib),
-        usb_disk(address=_slot(XHCI), mib=mib),
-        network_pair(*(_slot(card) for card in CARDS)),
-        testdev(address=_slot(TESTDEV)),
+        usb_disk(address=slot(XHCI), mib=mib),
+        network_pair(*(slot(card) for card in CARDS)),
+        testdev(address=slot(TESTDEV)),
     )
 
 
@@ -88,6 +88,7 @@ def vtd(
             "devices.sh": "tests/guest/lib/devices.sh",
             "data.sh": "tests/guest/lib/data.sh",
             "dmatest.sh": "tests/guest/lib/dmatest.sh",
+            "registers.sh": "tests/guest/lib/registers.sh",
         },
         settings={**SETTINGS, **(settings or {})},
         checks=(*ALWAYS, vtd_checks.global_once(enabled), SAME_GROUPS, *more_checks),
@@ -175,7 +176,7 @@ def exact(name: str, iommu: str, *map_sends: Inv) -> Machine:
             when("exactness", vtd_checks.unmaps_exact, vtd_checks.map_sends(*map_sends)),
         ),
         iommu=iommu,
-        devices=(testdev(address=_slot(TESTDEV)),),
+        devices=(testdev(address=slot(TESTDEV)),),
         cmdline="iommu.strict=1",
     )
 
@@ -198,7 +199,7 @@ BRIDGE = both(
         # Behind such a bridge every request is the secondary bus's device 0.
         more_checks=(when("network", checks.translated("01:00.0")),),
         devices=(
-            nvme(address=_slot(NVME), mib=64),
+            nvme(address=slot(NVME), mib=64),
             raw(
                 *("-device", "pcie-pci-bridge,id=bridge,addr=8"),
                 *("-netdev", "hubport,id=hub0,hubid=0", "-netdev", "hubport,id=hub1,hubid=0"),
@@ -251,25 +252,52 @@ RELOAD = both(
             ),
         ),
         enabled=2,
-        devices=(nvme(address=_slot(NVME), mib=64), testdev(address=_slot(TESTDEV))),
+        devices=(nvme(address=slot(NVME), mib=64), testdev(address=slot(TESTDEV))),
     )
 )
 
 
-def refused(name: str, builtin_driver: str) -> Machine:
-    """A machine whose IOMMU the built-in driver has: ours says how to boot."""
+def refused(name: str, summary: str, why: str, **fields: Any) -> Machine:
+    """A machine whose IOMMU is not for us: our driver says why, in these words."""
     return vtd(
         name,
-        f"the built-in driver has the IOMMU ({builtin_driver or 'default boot'})",
+        summary,
         ("refused",),
-        builtin_driver=builtin_driver,
-        devices=(nvme(address=_slot(NVME), mib=64),),
-        refuses={"rust_vtd": "intel_iommu=off intremap=off"},
+        devices=(nvme(address=slot(NVME), mib=64),),
+        refuses={"rust_vtd": why},
         checks=(),
+        **fields,
     )
 
 
-REFUSED = (refused("vtd-refused-default", ""), refused("vtd-refused-on", "intel_iommu=on"))
+HOW_TO_BOOT = "boot with intel_iommu=off intremap=off"
+REFUSED = (
+    refused(
+        "vtd-refused-default",
+        "the built-in driver has the IOMMU (default boot)",
+        HOW_TO_BOOT,
+        builtin_driver="",
+    ),
+    refused(
+        "vtd-refused-on",
+        "the built-in driver has the IOMMU (intel_iommu=on)",
+        HOW_TO_BOOT,
+        builtin_driver="intel_iommu=on",
+    ),
+    refused(
+        "vtd-refused-intremap",
+        "the built-in driver has the IOMMU, but for interrupts only",
+        HOW_TO_BOOT,
+        builtin_driver="intel_iommu=off",
+        iommu="intremap",
+    ),
+    refused(
+        "vtd-refused-no-dma",
+        "a unit that translates no DMA",
+        "no second-stage page tables (CAP_REG.SAGAW): DMA remapping is turned off",
+        iommu="no-dma",
+    ),
+)
 
 # The judge of the tests: what they ask for is no peculiarity of our driver.
 BUILTIN = both(

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Machines whose firmware says something else about the VT-d than QEMU's does."""
+
+from . import checks, dmar
+from .devices import nvme, testdev
+from .machine import Machine
+from .vtd_checks import when
+from .vtd_machines import ALL_TRANSLATED, NVME, TESTDEV, slot, vtd
+
+INCLUDE_ALL = dmar.unit(dmar.UNIT, include_all=True)
+
+# Memory that the kernel leaves alone.
+RESERVED = 0x3F000000
+RESERVED_SIZE = 0x10000
+KEEP_OFF = f"memmap={RESERVED_SIZE >> 10}K${RESERVED:#x}"
+
+
+def other_table(name: str, summary: str, table: bytes, refusal: str) -> Machine:
+    """A machine whose table is refused, with these words."""
+    return vtd(
+        name,
+        summary,
+        ("refused",),
+        devices=(nvme(address=slot(NVME), mib=64),),
+        acpi_tables={"dmar": table},
+        refuses={"rust_vtd": f"DMAR table refused: at offset {refusal}"},
+        checks=(checks.iommu_untouched,),
+    )
+
+
+MACHINES: tuple[Machine, ...] = (
+    vtd(
+        "vtd-include-all",
+        "a unit that has all devices, a node, and a device that is no PCI device",
+        ("groups", "disks", "network", "namespace"),
+        acpi_tables={
+            "dmar": dmar.table(
+                dmar.unit(dmar.UNIT, dmar.namespace_scope(3, 0x15), include_all=True),
+                dmar.affinity(dmar.UNIT, 0),
+                dmar.namespace_device(3, r"\_SB.I2C0"),
+            )
+        },
+        cmdline="iommu.strict=1",
+        more_checks=ALL_TRANSLATED,
+    ),
+    vtd(
+        "vtd-absent-unit",
+        "the first unit of the table is not there: its device is left out, the rest works",
+        ("absent", "disks", "network"),
+        settings={"ABSENT": f"{dmar.NO_UNIT:#x}"},
+        acpi_tables={
+            "dmar": dmar.table(
+                dmar.unit(dmar.NO_UNIT, dmar.endpoint(TESTDEV)),
+                INCLUDE_ALL,
+            )
+        },
+        cmdline="iommu.strict=1",
+        # Groups are not those of the built-in driver, which gives up on such a table.
+        checks=(checks.no_complaints, *ALL_TRANSLATED),
+    ),
+    vtd(
+        "vtd-rmrr",
+        "memory that firmware has a device use: its DMA arrives at every moment",
+        ("rmrr",),
+        settings={"RESERVED": f"{RESERVED:#x}"},
+        devices=(nvme(address=slot(NVME), mib=64), testdev(address=slot(TESTDEV))),
+        load=(),
+        load_drivers=False,
+        include=("rust_iommu", "rust_vtd", "pci_stub"),
+        acpi_tables={
+            "dmar": dmar.table(
+                INCLUDE_ALL,
+                dmar.reserved_memory(
+                    RESERVED, RESERVED + RESERVED_SIZE - 1, dmar.endpoint(TESTDEV)
+                ),
+            )
+        },
+        cmdline=f"iommu.strict=1 {KEEP_OFF}",
+        checks=(checks.no_complaints, checks.no_faults, when("rmrr", checks.translated(NVME))),
+    ),
+    other_table(
+        "vtd-table-truncated",
+        "the last structure of the table passes its end",
+        dmar.table(INCLUDE_ALL, dmar.with_length(dmar.affinity(dmar.UNIT, 0), 40)),
+        f"{dmar.HEADER + len(INCLUDE_ALL) + 2:#x}: expected a length that ends inside",
+    ),
+    other_table(
+        "vtd-table-looping",
+        "a structure of no length: who walks the table by lengths stays there",
+        dmar.table(INCLUDE_ALL, dmar.with_length(dmar.affinity(dmar.UNIT, 0), 0)),
+        f"{dmar.HEADER + len(INCLUDE_ALL) + 2:#x}: expected a length that covers",
+    ),
+    other_table(
+        "vtd-table-empty",
+        "a table without a unit",
+        dmar.table(dmar.affinity(dmar.UNIT, 0)),
+        f"{dmar.HEADER + 20:#x}: expected a remapping unit",
+    ),
+)
