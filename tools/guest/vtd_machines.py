@@ -89,6 +89,7 @@ def vtd(
             "data.sh": "tests/guest/lib/data.sh",
             "dmatest.sh": "tests/guest/lib/dmatest.sh",
             "registers.sh": "tests/guest/lib/registers.sh",
+            "unit.sh": "tests/guest/lib/unit.sh",
         },
         settings={**SETTINGS, **(settings or {})},
         checks=(*ALWAYS, vtd_checks.global_once(enabled), SAME_GROUPS, *more_checks),

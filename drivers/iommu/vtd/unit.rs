@@ -134,22 +134,40 @@ impl Unit {
     ///
     /// `ETIMEDOUT` or `EIO`: the unit does not answer. A line in the log says which register.
     pub(crate) fn start(self: &Arc<Self>) -> Result<Started> {
+        self.stop_others()?;
+        // From here on the unit may use memory of ours.
+        let started = Started(self.clone());
+        self.give_tables()?;
+        Ok(started)
+    }
+
+    /// Stops what firmware or another kernel has left running, and forgets what they left
+    /// recorded.
+    fn stop_others(&self) -> Result {
         let command = &self.command;
         if command.is_translating() {
             pr_info!("{}: was left translating; stopping it\n", self.name());
             command.disable_translation()?;
         }
         if command.is_queue_enabled() {
-            command.disable_queue()?;
+            pr_info!(
+                "{}: was left with its invalidation queue on; stopping it\n",
+                self.name()
+            );
+            command.abandon_queue()?;
         }
-        self.flush_write_buffer()?;
-        // From here on the unit may use memory of ours.
-        let started = Started(self.clone());
+        self.features.fault_records.forget(&self.regs);
+        self.flush_write_buffer()
+    }
+
+    /// Gives the unit, which is stopped, our root table and our queue, which is empty, and has it
+    /// forget what it has cached.
+    fn give_tables(&self) -> Result {
+        let command = &self.command;
         command.set_root_table(self.root.phys())?;
         command.enable_queue(self.queue.ring())?;
         self.queue
-            .submit([Descriptor::ContextGlobal, Descriptor::IotlbGlobal])?;
-        Ok(started)
+            .submit([Descriptor::ContextGlobal, Descriptor::IotlbGlobal])
     }
 
     /// Has the unit report its faults, as those of `instance`, for as long as the registration

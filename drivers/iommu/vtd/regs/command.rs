@@ -8,8 +8,10 @@
 //! register says so.
 
 use super::{
+    fault::FSTS_REG,
     invalidation::{
         IQA_REG,
+        IQH_REG,
         IQT_REG, //
     },
     Regs, //
@@ -161,6 +163,32 @@ impl Command {
             GSTS_REG::qies,
             "QIES stays clear",
         )
+    }
+
+    /// Turns off an invalidation queue that someone else has left on, whose ring may be anything by
+    /// now: what is under way is waited for, and behind an error nothing is executed any more.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: IQH_REG does not reach IQT_REG, or GSTS_REG.QIES stays set.
+    pub(crate) fn abandon_queue(&self) -> Result {
+        let regs = &self.regs;
+        let is_stopped = || regs.read(FSTS_REG).iqe();
+        let is_empty = || regs.read(IQH_REG).into_raw() == regs.read(IQT_REG).into_raw();
+        poll(|| is_stopped() || is_empty(), |done| *done)
+            .inspect_err(|_| self.complain("IQH_REG", "does not reach IQT_REG"))?;
+        if is_stopped() {
+            // While it is stopped: the unit would go on once the error is cleared.
+            let head = regs.read(IQH_REG).into_raw();
+            regs.write_reg(IQT_REG::from_raw(head));
+        }
+        regs.write_reg(
+            FSTS_REG::zeroed()
+                .with_iqe(true)
+                .with_ice(true)
+                .with_ite(true),
+        );
+        self.disable_queue()
     }
 
     /// Turns the invalidation queue off. Everything submitted must be complete.

@@ -109,6 +109,16 @@ impl FaultRecords {
         regs.try_write32(clear as u32, self.offset_of(index).wrapping_add(12))
     }
 
+    /// Forgets all that is recorded, overflow included: as long as something is pending, the unit
+    /// sends no event (7.3).
+    pub(crate) fn forget(&self, regs: &Regs) {
+        for index in 0..self.count {
+            // There is such a record.
+            let _ = self.clear(regs, index);
+        }
+        regs.write_reg(FSTS_REG::zeroed().with_pfo(true));
+    }
+
     fn offset_of(&self, index: usize) -> usize {
         index.wrapping_mul(Self::SIZE).wrapping_add(self.offset)
     }
