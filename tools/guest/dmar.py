@@ -36,6 +36,11 @@ def reserved_memory(first: int, last: int, *scopes: bytes) -> bytes:
     return _structure(1, struct.pack("<HHQQ", 0, 0, first, last), scopes)
 
 
+def all_root_ports(*scopes: bytes) -> bytes:
+    """An ATSR structure for all ports, which needs no scopes."""
+    return _structure(2, struct.pack("<BBH", 1, 0, 0), scopes)
+
+
 def affinity(base: int, proximity: int) -> bytes:
     """An RHSA structure."""
     return _structure(3, struct.pack("<IQI", 0, base, proximity), ())
