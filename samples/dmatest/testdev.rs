@@ -127,6 +127,8 @@ impl<'bound> TestDevice<'bound> {
         let (low, high) = halves(expected.0);
         bar.write_reg(regs::PHYS_LOW::zeroed().with_value(low));
         bar.write_reg(regs::PHYS_HIGH::zeroed().with_value(high));
+        // Each time: the device forgets it in sleep.
+        bar.write_reg(regs::LENGTH::zeroed().with_value(LEN));
         bar.write_reg(regs::DOORBELL::zeroed().with_arm(true));
         let _ = bar.read(regs::TRIGGER);
         let result: u32 = bar.read(regs::RESULT).value().into();
