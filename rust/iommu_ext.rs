@@ -16,6 +16,7 @@ pub mod io_window;
 pub mod module;
 pub mod pages;
 pub mod pci;
+pub mod power;
 pub mod ratelimit;
 pub mod sync;
 #[cfg(CONFIG_X86)]

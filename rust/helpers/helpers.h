@@ -13,6 +13,8 @@ struct ida;
 struct iommu_iotlb_gather;
 struct pci_dev;
 struct ratelimit_state;
+struct syscore;
+struct syscore_ops;
 
 struct pci_dev *rust_iommu_helper_to_pci_dev(struct device *dev);
 int rust_iommu_helper_pci_domain_nr(struct pci_dev *pdev);
@@ -27,5 +29,8 @@ void rust_iommu_helper_gather_put_pages(struct iommu_iotlb_gather *gather);
 void rust_iommu_helper_gather_leak_pages(struct iommu_iotlb_gather *gather);
 void rust_iommu_helper_ida_init(struct ida *ida);
 void rust_iommu_helper_ratelimit_init(struct ratelimit_state *rs);
+
+struct syscore *rust_iommu_helper_syscore_register(const struct syscore_ops *ops, void *data);
+void rust_iommu_helper_syscore_unregister(struct syscore *syscore);
 
 #endif
