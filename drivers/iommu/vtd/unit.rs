@@ -18,10 +18,12 @@ use crate::{
         self,
         capability::Features,
         command::Command,
+        fault::EventRegisters,
         Regs, //
     },
     tables::root::RootTable, //
 };
+use bridge::unit::Translation;
 use iommu_core::instance::Instance;
 use iommu_ext::{
     addr::PhysAddr,
@@ -160,14 +162,26 @@ impl Unit {
         self.flush_write_buffer()
     }
 
-    /// Gives the unit, which is stopped, our root table and our queue, which is empty, and has it
-    /// forget what it has cached.
+    /// Gives the unit, which is stopped, our root table and our queue, emptied, and has it forget
+    /// what it has cached.
     fn give_tables(&self) -> Result {
         let command = &self.command;
+        self.queue.restart();
         command.set_root_table(self.root.phys())?;
         command.enable_queue(self.queue.ring())?;
         self.queue
             .submit([Descriptor::ContextGlobal, Descriptor::IotlbGlobal])
+    }
+
+    /// Turns translation and the queue off: from here on the unit uses no memory. Everything
+    /// submitted must be complete.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: the unit does not answer.
+    fn stop(&self) -> Result {
+        self.command.disable_translation()?;
+        self.command.disable_queue()
     }
 
     /// Has the unit report its faults, as those of `instance`, for as long as the registration
@@ -206,7 +220,45 @@ impl Unit {
     }
 }
 
-impl bridge::unit::Translation for Unit {
+/// Sleep, in which a unit loses what its registers say. The tables stay as they are.
+impl Unit {
+    /// Stops the unit. Returns what [`wake`](Self::wake) needs. No device does DMA any more.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: the unit does not answer.
+    pub(crate) fn sleep(&self) -> Result<Asleep> {
+        let asleep = Asleep {
+            is_translating: self.command.is_translating(),
+            event: EventRegisters::save(&self.regs),
+        };
+        self.stop()?;
+        Ok(asleep)
+    }
+
+    /// Has the unit go on, as it was before [`sleep`](Self::sleep). No device does DMA yet.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT` or `EIO`: the unit does not answer.
+    pub(crate) fn wake(&self, asleep: &Asleep) -> Result {
+        self.stop_others()?;
+        self.give_tables()?;
+        asleep.event.restore(&self.regs);
+        if asleep.is_translating {
+            self.enable()?;
+        }
+        Ok(())
+    }
+}
+
+/// What a sleeping unit was doing.
+pub(crate) struct Asleep {
+    is_translating: bool,
+    event: EventRegisters,
+}
+
+impl Translation for Unit {
     fn enable(&self) -> Result {
         self.command.enable_translation()?;
         if self.features.protected_memory {
@@ -227,11 +279,7 @@ pub(crate) struct Started(Arc<Unit>);
 impl Drop for Started {
     fn drop(&mut self) {
         let Self(unit) = self;
-        let command = &unit.command;
-        let stopped = command
-            .disable_translation()
-            .and_then(|()| command.disable_queue());
-        if stopped.is_err() {
+        if unit.stop().is_err() {
             pr_err!(
                 "{}: may still use its tables, which are kept for good\n",
                 unit.name()

@@ -13,6 +13,7 @@
 //! | [`invalidate`] | the invalidation queue | 6.5.2 |
 //! | [`fault`] | refused DMA, in words | 7 |
 //! | [`unit`] | one unit: claim, start, stop | |
+//! | [`power`] | sleep, reboot, another kernel | |
 //! | [`driver`] | what the core asks of it | |
 //!
 //! # Loading
@@ -28,6 +29,7 @@ mod dmar;
 mod driver;
 mod fault;
 mod invalidate;
+mod power;
 mod regs;
 mod scopes;
 mod statistics;
@@ -82,6 +84,7 @@ struct Vtd {
 struct Known {
     _statistics: Pin<KBox<statistics::File>>,
     registered: Arc<bridge::unit::Unit>,
+    _power: power::Registration,
     _faults: vector::Registration<fault::FaultEvent>,
     _started: Started,
 }
@@ -189,6 +192,7 @@ fn start(
     Ok(Known {
         _statistics: statistics.add(unit.clone())?,
         registered,
+        _power: power::register(unit.clone())?,
         _faults: faults,
         _started: started,
     })

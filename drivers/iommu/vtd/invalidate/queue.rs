@@ -167,6 +167,13 @@ impl Queue {
         self.ring.phys()
     }
 
+    /// Forgets what is in the ring: the unit has lost, or never had, its place in it. Nobody waits.
+    pub(crate) fn restart(&self) {
+        let mut state = self.state.lock();
+        state.next = 0;
+        state.oldest = 0;
+    }
+
     /// What was sent so far.
     pub(crate) fn counts(&self) -> Counts {
         self.state.lock().counts

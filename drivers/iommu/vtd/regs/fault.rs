@@ -54,6 +54,35 @@ register! {
     }
 }
 
+/// The registers by which a unit sends its fault event.
+pub(crate) struct EventRegisters {
+    control: FECTL_REG,
+    data: FEDATA_REG,
+    address_low: FEADDR_REG,
+    address_high: FEUADDR_REG,
+}
+
+impl EventRegisters {
+    /// What the unit is programmed to.
+    pub(crate) fn save(regs: &Regs) -> Self {
+        Self {
+            control: regs.read(FECTL_REG),
+            data: regs.read(FEDATA_REG),
+            address_low: regs.read(FEADDR_REG),
+            address_high: regs.read(FEUADDR_REG),
+        }
+    }
+
+    /// Programs the unit to that again.
+    pub(crate) fn restore(&self, regs: &Regs) {
+        regs.write_reg(self.data);
+        regs.write_reg(self.address_low);
+        regs.write_reg(self.address_high);
+        // Last: it may unmask the event.
+        regs.write_reg(self.control);
+    }
+}
+
 bitfield! {
     /// Low half of a fault recording register.
     pub(crate) struct FrcdLow(u64) {
