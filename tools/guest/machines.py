@@ -5,7 +5,7 @@ What the fields mean is in machine.py, devices to choose from are in devices.py,
 IOMMUs in variants.py. Give devices that a test names by requester an address.
 """
 
-from . import checks, firmware_machines, takeover_machines, vtd_machines
+from . import checks, firmware_machines, power_machines, takeover_machines, vtd_machines
 from .devices import nvme
 from .errors import unknown
 from .machine import Machine
@@ -22,6 +22,7 @@ MACHINES: tuple[Machine, ...] = (
     *vtd_machines.MACHINES,
     *firmware_machines.MACHINES,
     *takeover_machines.MACHINES,
+    *power_machines.MACHINES,
 )
 
 

@@ -23,6 +23,7 @@ def left_running(queue: str, summary: str) -> Machine:
         cmdline=f"iommu.strict=1 {KEEP_OFF}",
         checks=(
             vtd_checks.faults_as_told,
+            vtd_checks.off_at_the_end,
             when("left_running", checks.translated(NVME)),
         ),
     )

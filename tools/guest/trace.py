@@ -104,6 +104,8 @@ class Trace:
     faults: list[Fault] = field(default_factory=list)
     # Requesters that passed the IOMMU untranslated while it was enabled.
     passed_through: Counter[int] = field(default_factory=Counter)
+    # Whether DMA is remapped at the end.
+    enabled: bool = False
     # Complaints of the emulation about what it was asked to do.
     complaints: list[str] = field(default_factory=list)
     # All events by name.
@@ -190,7 +192,6 @@ _SWITCH = re.compile(r"Device ([0-9a-f:.]+) switching address space \(iommu enab
 def parse(lines: list[str]) -> Trace:
     """A trace from its lines. Lines of other kinds of log are skipped."""
     trace = Trace(_lines=lines)
-    enabled = False
     for line in lines:
         match = _EVENT.match(line)
         if not match or not match[1].startswith("vtd_"):
@@ -206,7 +207,7 @@ def parse(lines: list[str]) -> Trace:
             source, reason, address, write = _numbers(_FAULT, words, line)
             trace.faults.append(Fault(source, reason, address, bool(write)))
         elif name == "vtd_dmar_enable":
-            enabled = words.endswith("1")
+            trace.enabled = words.endswith("1")
         elif name == "vtd_translate_pt":
             trace.passed_through[_numbers(_PASS, words, line)[0]] += 1
         elif name == "vtd_pt_enable_fast_path":
@@ -214,7 +215,7 @@ def parse(lines: list[str]) -> Trace:
             trace.passed_through[source] += success
         elif name == "vtd_switch_address_space":
             switch = _SWITCH.search(words)
-            if enabled and switch and switch[2] == "0":
+            if trace.enabled and switch and switch[2] == "0":
                 trace.passed_through[bdf(switch[1])] += 1
         elif name.startswith(("vtd_err", "vtd_warn")):
             trace.complaints.append(line)

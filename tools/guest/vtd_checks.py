@@ -85,6 +85,11 @@ def global_once(times: int = 1) -> Check:
     return global_at_enable_only
 
 
+def off_at_the_end(evidence: Evidence) -> Iterable[Verdict]:
+    """Power-off leaves the IOMMU as a reboot or another kernel must find it."""
+    yield "translation is off when the machine ends", not evidence.trace.enabled, "see the trace"
+
+
 def faults_as_told(evidence: Evidence) -> Iterable[Verdict]:
     """QEMU refused just the DMA that the guest says was refused: the same
     requesters, addresses, accesses and reasons, equally often."""

@@ -36,6 +36,7 @@ ALWAYS: tuple[Check, ...] = (
     checks.no_complaints,
     vtd_checks.only_known_descriptors,
     vtd_checks.faults_as_told,
+    vtd_checks.off_at_the_end,
     when("counts", *vtd_checks.statistics_agree),
 )
 SAME_GROUPS = when("groups", groups_as_builtin)

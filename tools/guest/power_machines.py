@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Machines that sleep."""
+
+import threading
+
+from .devices import nvme, testdev
+from .machine import Machine
+from .qemu import Host
+from .vtd_checks import faults_as_told, only_known_descriptors, translated_in, when
+from .vtd_machines import NVME, TESTDEV, both, slot, vtd
+
+
+def wake_when_asleep(host: Host, arguments: list[str]) -> str:
+    """wake_when_asleep: once the machine sleeps, wakes it. The answer comes before,
+    as it would be lost in the sleep."""
+    if arguments:
+        raise ValueError("wake_when_asleep takes no arguments")
+    qmp = host.qmp
+
+    def wake() -> None:
+        qmp.wait_event("SUSPEND")
+        qmp.command("system_wakeup")
+
+    threading.Thread(target=wake, daemon=True).start()
+    return ""
+
+
+def quit_later(host: Host, arguments: list[str]) -> str:
+    """quit_later: ends the machine, which cannot turn itself off, in ten seconds."""
+    if arguments:
+        raise ValueError("quit_later takes no arguments")
+    threading.Timer(10, lambda: host.qmp.command("quit")).start()
+    return ""
+
+
+MACHINES: tuple[Machine, ...] = both(
+    vtd(
+        "vtd-sleep",
+        "suspend to RAM under a mounted disk",
+        ("sleep",),
+        devices=(nvme(address=slot(NVME), mib=64), testdev(address=slot(TESTDEV))),
+        include=("rust_iommu_dmatest", "ext4"),
+        actions={"wake_when_asleep": wake_when_asleep, "quit_later": quit_later},
+        checks=(
+            only_known_descriptors,
+            faults_as_told,
+            when(
+                "sleep",
+                translated_in(NVME, (None, "asleep"), ("awake", None)),
+            ),
+        ),
+    )
+)
