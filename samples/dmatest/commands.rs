@@ -32,7 +32,9 @@ use iommu_ext::{
         PagingDomain,
         Prot,
         Region, //
-    }, //
+    },
+    new_irq_lock,
+    sync::irq_lock::IrqLock, //
 };
 use kernel::{
     device::{
@@ -46,6 +48,10 @@ use kernel::{
         atomic::Relaxed,
         Arc,
         Mutex, //
+    },
+    time::{
+        delay::udelay,
+        Delta, //
     }, //
 };
 
@@ -64,6 +70,9 @@ const MAX_REGIONS: usize = 8;
 /// The most rounds of `stress`.
 const MAX_ROUNDS: u64 = 1_000_000;
 
+/// The longest `hold`, in milliseconds.
+const MAX_HOLD: u64 = 1000;
+
 /// What an unknown command is answered with.
 const USAGE: &str = "\
 dma-map read-write|read|write: DMA API mapping of the buffer's first page, by what the device may do
@@ -74,6 +83,7 @@ map IOVA LEN read-write|read|write: map the buffer there (repeated) in the own d
 unmap IOVA LEN: unmap in the own domain
 lookup IOVA: where that leads in the own domain
 write IOVA: have the device write there, and look what came of it
+hold MILLISECONDS: keep this CPU from taking interrupts for that long
 stress ROUNDS: map, translate, unmap in the own domain, beside whoever else does
 ";
 
@@ -82,6 +92,9 @@ stress ROUNDS: map, translate, unmap in the own domain, beside whoever else does
 pub(crate) struct Tester<'bound> {
     dev: &'bound Device<Bound>,
     buffer: Arc<Buffer>,
+    /// Interrupts are off while it is held.
+    #[pin]
+    interrupts: IrqLock<()>,
     #[pin]
     state: Mutex<State<'bound>>,
 }
@@ -103,6 +116,7 @@ impl<'bound> Tester<'bound> {
         try_pin_init!(Self {
             dev,
             buffer: Arc::new(Buffer::new(BUFFER_ORDER)?, GFP_KERNEL)?,
+            interrupts <- new_irq_lock!((), "dmatest::Tester"),
             state <- new_mutex!(State {
                 attachment: None,
                 regions: [const { None }; MAX_REGIONS],
@@ -254,6 +268,16 @@ impl<'bound> Tester<'bound> {
         Ok(())
     }
 
+    fn hold(&self, milliseconds: u64, answer: &mut Answer) -> Result {
+        {
+            let _guard = self.interrupts.lock();
+            for _ in 0..milliseconds {
+                udelay(Delta::from_millis(1));
+            }
+        }
+        Ok(writeln!(answer, "held for {milliseconds} ms")?)
+    }
+
     fn stress(&self, rounds: u64, answer: &mut Answer) -> Result {
         // The lock is not held meanwhile: others run commands at the same time.
         let domain = self.state.lock().domain(answer)?;
@@ -305,6 +329,10 @@ impl Commands for Tester<'_> {
             ["unmap", iova, len, "", ""] => self.unmap(range(iova, len, answer)?, answer),
             ["lookup", iova, "", "", ""] => self.lookup(Iova(number(iova, answer)?), answer),
             ["write", iova, "", "", ""] => self.write(Iova(number(iova, answer)?), answer),
+            ["hold", time, "", "", ""] => match number(time, answer)? {
+                time @ 1..=MAX_HOLD => self.hold(time, answer),
+                _ => fail(answer, EINVAL, "hold: 1 to 1000 milliseconds"),
+            },
             ["stress", rounds, "", "", ""] => match number(rounds, answer)? {
                 rounds @ 1..=MAX_ROUNDS => self.stress(rounds, answer),
                 _ => fail(answer, EINVAL, "between 1 and 1000000 rounds"),
