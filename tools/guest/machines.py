@@ -5,7 +5,14 @@ What the fields mean is in machine.py, devices to choose from are in devices.py,
 IOMMUs in variants.py. Give devices that a test names by requester an address.
 """
 
-from . import checks, firmware_machines, power_machines, takeover_machines, vtd_machines
+from . import (
+    checks,
+    fault_machines,
+    firmware_machines,
+    power_machines,
+    takeover_machines,
+    vtd_machines,
+)
 from .devices import nvme
 from .errors import unknown
 from .machine import Machine
@@ -23,6 +30,7 @@ MACHINES: tuple[Machine, ...] = (
     *firmware_machines.MACHINES,
     *takeover_machines.MACHINES,
     *power_machines.MACHINES,
+    *fault_machines.MACHINES,
 )
 
 
