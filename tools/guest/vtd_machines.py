@@ -259,6 +259,20 @@ RELOAD = both(
 )
 
 
+CYCLES = vtd(
+    "vtd-cycles",
+    "ten times load, use, detach, unload",
+    ("cycles",),
+    more_checks=(when("cycles", checks.translated(NVME)),),
+    enabled=10,
+    load=(),
+    load_drivers=False,
+    include=("rust_iommu", "rust_vtd"),
+    devices=(nvme(address=slot(NVME), mib=64),),
+    cmdline="iommu.strict=1",
+)
+
+
 def refused(name: str, summary: str, why: str, **fields: Any) -> Machine:
     """A machine whose IOMMU is not for us: our driver says why, in these words."""
     return vtd(
@@ -319,5 +333,6 @@ BUILTIN = both(
 MACHINES: tuple[Machine, ...] = (
     SHOWCASE,
     *(*LEGACY, *CACHING, *AW39, *BUILTIN),
+    CYCLES,
     *(*RELOAD, *IDENTITY, *BRIDGE, *SWITCH, *EXACT, *REFUSED),
 )
