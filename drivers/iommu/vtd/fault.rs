@@ -6,6 +6,11 @@
 //! first of them fills. When all are full it drops further faults and sets an overflow bit, and
 //! records nothing more until that bit is cleared: so a storm ends by itself, and reading is
 //! bounded.
+//!
+//! Fault processing disable (the context entry's FPD) is not used against storms. It would have to
+//! be written, and invalidated, from the interrupt; and of a device that has faulted often the next
+//! fault is the one to know about. The overflow bit and the rate limit of the log bound the work as
+//! well: a unit that has overflown is silent until we are done.
 
 use crate::regs::{
     capability::FaultRecords,
