@@ -19,6 +19,10 @@ use kernel::{
     prelude::*,
     str::CString,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         rcu,
         Arc, //
     }, //
@@ -37,6 +41,7 @@ pub struct Instance {
     driver: Arc<dyn Driver>,
     #[pin]
     tags: Ida,
+    tags_in_use: Atomic<u32>,
     #[pin]
     endpoints: RcuList<Arc<Endpoint>>,
     #[pin]
@@ -63,6 +68,7 @@ impl Instance {
                 limits,
                 driver,
                 tags <- Ida::new(),
+                tags_in_use: Atomic::new(0),
                 endpoints <- RcuList::new(),
                 fault_limit <- RateLimit::new(),
             }),
@@ -114,6 +120,16 @@ impl Instance {
         self.endpoints.iter(&rcu::read_lock()).next().is_some()
     }
 
+    /// How many devices are behind the unit, as far as they were probed.
+    pub fn endpoints(&self) -> usize {
+        self.endpoints.iter(&rcu::read_lock()).count()
+    }
+
+    /// How many domains have a route of this unit that leads to them.
+    pub fn domains(&self) -> u32 {
+        self.tags_in_use.load(Relaxed)
+    }
+
     /// Calls `f` with the endpoints that `id` names: several if they share an alias. Any context.
     pub fn endpoints_of(&self, id: u32, mut f: impl FnMut(&Endpoint)) {
         let guard = rcu::read_lock();
@@ -136,13 +152,16 @@ impl Instance {
     /// - `ENOSPC`: the hardware has no more tags.
     /// - `ENOMEM`.
     pub(crate) fn alloc_tag(&self) -> Result<Tag> {
-        self.tags
-            .alloc(self.limits.first_tag, self.limits.last_tag)
-            .map(Tag)
+        let tag = self
+            .tags
+            .alloc(self.limits.first_tag, self.limits.last_tag)?;
+        self.tags_in_use.add(1, Relaxed);
+        Ok(Tag(tag))
     }
 
     /// Gives a tag back. Nothing is cached under it any more.
     pub(crate) fn free_tag(&self, tag: Tag) {
         self.tags.free(tag.0);
+        self.tags_in_use.fetch_sub(1, Relaxed);
     }
 }

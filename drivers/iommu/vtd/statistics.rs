@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was sent to each unit, in debugfs: `rust_vtd/<unit>`, lines of a name and a number.
+//! What each unit serves, and what was sent to it, in debugfs: `rust_vtd/<unit>`, lines of a name
+//! and a number.
 
 use crate::unit::Unit;
+use iommu_core::instance::Instance;
 use kernel::{
     debugfs,
     fmt,
@@ -10,8 +12,14 @@ use kernel::{
     sync::Arc, //
 };
 
+/// A unit, and the instance that it is to the core.
+pub(crate) struct Subject {
+    unit: Arc<Unit>,
+    instance: Arc<Instance>,
+}
+
 /// The file of one unit.
-pub(crate) type File = debugfs::File<Arc<Unit>>;
+pub(crate) type File = debugfs::File<Subject>;
 
 /// The directory `rust_vtd`. It goes with the last file in it.
 pub(crate) struct Directory(debugfs::Dir);
@@ -27,16 +35,20 @@ impl Directory {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn add(&self, unit: Arc<Unit>) -> Result<Pin<KBox<File>>> {
+    pub(crate) fn add(&self, unit: Arc<Unit>, instance: Arc<Instance>) -> Result<Pin<KBox<File>>> {
         let name = unit.clone();
+        let subject = Subject { unit, instance };
         KBox::pin_init(
-            self.0.read_callback_file(name.name(), unit, &print),
+            self.0.read_callback_file(name.name(), subject, &print),
             GFP_KERNEL,
         )
     }
 }
 
-fn print(unit: &Arc<Unit>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn print(subject: &Subject, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Subject { unit, instance } = subject;
+    writeln!(f, "endpoints {}", instance.endpoints())?;
+    writeln!(f, "domains {}", instance.domains())?;
     let counts = unit.counts();
     writeln!(f, "context_global {}", counts.context_global)?;
     writeln!(f, "context_device {}", counts.context_device)?;

@@ -188,9 +188,9 @@ fn start(
         unit.clone(),
     )?;
     let faults = unit.report_faults(instance.clone())?;
-    let registered = bridge::unit::Unit::new(instance, unit.clone(), module)?;
+    let registered = bridge::unit::Unit::new(instance.clone(), unit.clone(), module)?;
     Ok(Known {
-        _statistics: statistics.add(unit.clone())?,
+        _statistics: statistics.add(unit.clone(), instance)?,
         registered,
         _power: power::register(unit.clone())?,
         _faults: faults,
