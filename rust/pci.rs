@@ -10,9 +10,11 @@
 
 mod acs;
 mod alias;
+mod arrivals;
 mod bind;
 mod function;
 
+pub use self::arrivals::Arrivals;
 pub use self::bind::bound_functions;
 pub use self::function::{
     all,

@@ -24,14 +24,12 @@ const TRANSLATION_BLOCKING: u16 = 1 << 1;
 impl Function {
     /// Turns on what the function has of ACS that keeps it apart from its peers, and, where
     /// untrusted devices can be plugged in, what keeps them from lying about translation.
-    ///
-    /// Returns whether a bit was added.
-    pub fn enable_acs(&self) -> bool {
+    pub fn enable_acs(&self) {
         let pdev = self.as_raw();
         // SAFETY: By the type invariant.
         let position = i32::from(unsafe { (*pdev).acs_cap });
         if position == 0 {
-            return false;
+            return;
         }
         // SAFETY: By the type invariant.
         let exposed = unsafe { (*pdev).external_facing() | (*pdev).untrusted() } != 0;
@@ -49,9 +47,10 @@ impl Function {
             read(PCI_ACS_CAP, &mut capability) != 0 || read(PCI_ACS_CTRL, &mut control) != 0;
         let wanted = control | (capability & wanted);
         if failed || wanted == control {
-            return false;
+            return;
         }
+        // What fails is not isolated, and grouped accordingly.
         // SAFETY: As above.
-        unsafe { bindings::pci_write_config_word(pdev, position + PCI_ACS_CTRL, wanted) == 0 }
+        unsafe { bindings::pci_write_config_word(pdev, position + PCI_ACS_CTRL, wanted) };
     }
 }

@@ -93,12 +93,31 @@ pub(crate) fn first_bound(key: fwnode::Key) -> Result<Option<ARef<Function>>> {
     Ok(None)
 }
 
-/// Turns on what ports have of access control, so that the C core can form small groups.
+/// Access control of the PCI functions, without which the C core cannot form small groups.
 ///
-/// To be called before units are registered: what the command line says about ACS is applied on
-/// top of it then.
-pub fn enable_acs() {
-    for function in pci::all() {
-        function.enable_acs();
+/// It is on for the functions that are there, and turned on for those that come while this lives.
+/// It stays on after that.
+pub struct AccessControl {
+    _arrivals: Pin<KBox<pci::Arrivals>>,
+}
+
+impl AccessControl {
+    /// Turns it on.
+    ///
+    /// To be called before units are registered: what the command line says about ACS is applied
+    /// on top of it then, and to functions that come before they are grouped.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn enable() -> Result<Self> {
+        // First, so that none comes in between.
+        let arrivals = pci::Arrivals::watch(Function::enable_acs)?;
+        for function in pci::all() {
+            function.enable_acs();
+        }
+        Ok(Self {
+            _arrivals: arrivals,
+        })
     }
 }

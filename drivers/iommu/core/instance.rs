@@ -122,7 +122,10 @@ impl Instance {
 
     /// How many devices are behind the unit, as far as they were probed.
     pub fn endpoints(&self) -> usize {
-        self.endpoints.iter(&rcu::read_lock()).count()
+        let guard = rcu::read_lock();
+        self.endpoints
+            .iter(&guard)
+            .fold(0, |count: usize, _| count.wrapping_add(1))
     }
 
     /// How many domains have a route of this unit that leads to them.

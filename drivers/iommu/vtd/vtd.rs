@@ -37,7 +37,7 @@ mod tables;
 mod unit;
 
 use bridge::takeover::{
-    self,
+    AccessControl,
     Released, //
 };
 use iommu_core::{
@@ -74,6 +74,7 @@ module! {
 
 /// What loading has set up. Dropped from the top down.
 struct Vtd {
+    _access_control: AccessControl,
     _units: KVec<Known>,
     _publication: Publication,
     _nodes: KVec<SoftwareNode>,
@@ -109,7 +110,7 @@ impl kernel::Module for Vtd {
         }
 
         let released = Released::all()?;
-        takeover::enable_acs();
+        let access_control = AccessControl::enable()?;
         let registered = units.iter().try_for_each(|unit| unit.registered.register());
         if registered.is_err() {
             // Before drivers bind again.
@@ -118,6 +119,7 @@ impl kernel::Module for Vtd {
         }
         drop(released);
         Ok(Self {
+            _access_control: access_control,
             _units: units,
             _publication: publication,
             _nodes: nodes,
