@@ -6,13 +6,8 @@
 # with the descriptors that QEMU saw up to the mark "counted".
 
 . /lib.sh
+. /events.sh
 begin
-
-# total EVENT FIELD: over all CPUs.
-total() {
-	sed -n "s/^{ common_cpu:.*$2: *\([0-9]*\).*/\1/p" "/sys/kernel/tracing/events/iommu/$1/hist" |
-		awk '{ total += $1 } END { print total + 0 }'
-}
 
 for event in map unmap; do
 	[ -d /sys/kernel/tracing/events ] || break

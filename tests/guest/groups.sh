@@ -36,5 +36,13 @@ together() {
 	cat /tmp/together
 	[ "$(wc -l </tmp/together)" -eq 1 ]
 }
+# apart FUNCTION...: no two of them are in one group.
+apart() {
+	for function; do group_of "$function"; done | sort | uniq -d >/tmp/apart
+	cat /tmp/apart
+	[ ! -s /tmp/apart ]
+}
 # shellcheck disable=SC2086 # addresses, one word each
 [ -z "$TOGETHER" ] || check "$TOGETHER are one group" together $TOGETHER
+# shellcheck disable=SC2086
+[ -z "$APART" ] || check "$APART are in groups of their own" apart $APART

@@ -126,6 +126,26 @@ def translated_from(requester: str, mark: str) -> Check:
     return identity_then_translated
 
 
+def entry_goes_once(requester: str, *marks: str) -> Check:
+    """The requester's context entry is invalidated between the last two marks, and
+    not before."""
+
+    def entry_goes_with_the_last(evidence: Evidence) -> Iterable[Verdict]:
+        seen = []
+        for first, last in zip(marks, marks[1:], strict=False):
+            part = evidence.trace.between(first, last)
+            seen.append(
+                sum(
+                    descriptor.kind is Inv.CONTEXT_DEVICE and descriptor.source == bdf(requester)
+                    for descriptor in part.descriptors
+                )
+            )
+        right = seen[-1] == 1 and not any(seen[:-1])
+        yield f"the context entry of {requester} goes with the last device", right, f"{seen}"
+
+    return entry_goes_with_the_last
+
+
 def translated_in(requester: str, *spans: tuple[str | None, str | None]) -> Check:
     """In each span between two marks, the requester's DMA was translated."""
 

@@ -6,7 +6,7 @@ unmap waits for its invalidation, and lazy, where a timer invalidates for many.
 from dataclasses import replace
 from typing import Any
 
-from . import checks, vtd_checks
+from . import checks, hotplug, vtd_checks
 from .devices import Device, ahci_disk, network_pair, nvme, raw, testdev, usb_disk
 from .machine import Check, Machine
 from .trace import Inv
@@ -91,6 +91,8 @@ def vtd(
             "dmatest.sh": "tests/guest/lib/dmatest.sh",
             "registers.sh": "tests/guest/lib/registers.sh",
             "unit.sh": "tests/guest/lib/unit.sh",
+            "events.sh": "tests/guest/lib/events.sh",
+            "config.sh": "tests/guest/lib/config.sh",
         },
         settings={**SETTINGS, **(settings or {})},
         checks=(*ALWAYS, vtd_checks.global_once(enabled), SAME_GROUPS, *more_checks),
@@ -213,13 +215,46 @@ BRIDGE = both(
     )
 )
 
+ALIAS = both(
+    vtd(
+        "vtd-alias",
+        "two test devices behind a PCIe-to-PCI bridge: one's unmaps and removal, the other's DMA",
+        ("groups", "alias", "counts"),
+        settings={
+            "NEAR": "0000:01:01.0",
+            "FAR": "0000:01:02.0",
+            "TOGETHER": "0000:00:08.0 0000:01:01.0 0000:01:02.0",
+        },
+        more_checks=(
+            when(
+                "alias",
+                checks.translated("01:00.0"),
+                vtd_checks.entry_goes_once("01:00.0", "begin", "one-left", "none-left"),
+            ),
+        ),
+        devices=(
+            raw(
+                *("-device", "pcie-pci-bridge,id=bridge,addr=8"),
+                *("-device", "iommu-testdev,bus=bridge,addr=1"),
+                *("-device", "iommu-testdev,bus=bridge,addr=2"),
+            ),
+        ),
+    )
+)
+
 # Built-in drivers (pcieport, virtio_pci, 8250_pci) are bound before ours loads.
 SWITCH = both(
     vtd(
         "vtd-switch",
         "disks behind a switch and a root port, and drivers that are bound at boot",
         ("groups", "disks", "counts"),
-        settings={"DISKS": "0000:03:00.0 0000:04:00.0 0000:05:00.0"},
+        # QEMU's switch has no ACS: its ports are no border. (That what is behind one can
+        # reach what is behind another, the kernel does not see.)
+        settings={
+            "DISKS": "0000:03:00.0 0000:04:00.0 0000:05:00.0",
+            "TOGETHER": "0000:02:00.0 0000:03:00.0",
+            "APART": "0000:03:00.0 0000:05:00.0",
+        },
         more_checks=(when("disks", checks.translated("03:00.0", "04:00.0", "05:00.0")),),
         devices=(
             raw(
@@ -237,6 +272,54 @@ SWITCH = both(
                 disks={"nvme0": 64, "nvme1": 64, "virtio0": 64},
             ),
         ),
+    )
+)
+
+PLUGS = {"port1": "0000:01:00.0", "port2": "0000:02:00.0"}
+
+
+def plugging(driver: str, **fields: Any) -> Machine:
+    """A machine with two root ports, at which `driver` sees disks come and go."""
+    return vtd(
+        f"vtd-{driver}",
+        f"disks are plugged in, and unplugged under I/O, through {driver}",
+        ("counting", "groups", "hotplug", "acs", "counts"),
+        settings={
+            "PORT": "0000:00:10.0",
+            "HOTPLUG": driver,
+            "CYCLES": "20",
+            "PLUGS": " ".join(f"{port} {function}" for port, function in PLUGS.items()),
+        },
+        more_checks=(when("hotplug", checks.translated(*PLUGS.values())),),
+        devices=(
+            raw(
+                *("-device", "pcie-root-port,id=port1,chassis=1,slot=1,addr=10"),
+                *("-device", "pcie-root-port,id=port2,chassis=2,slot=2,addr=11"),
+                drivers=("nvme",),
+            ),
+        ),
+        actions=hotplug.ACTIONS,
+        time_limit=300,
+        **fields,
+    )
+
+
+HOTPLUG = (
+    *both(plugging("acpiphp")),
+    *both(
+        plugging(
+            "pciehp", qemu=("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
+        )
+    ),
+)
+
+REBIND = both(
+    vtd(
+        "vtd-rebind",
+        "a disk's driver is taken off under I/O, and put back",
+        ("counting", "rebind", "counts"),
+        more_checks=(when("rebind", checks.translated(NVME)),),
+        devices=(nvme(address=_slot(NVME), mib=2048),),
     )
 )
 
@@ -335,4 +418,5 @@ MACHINES: tuple[Machine, ...] = (
     *(*LEGACY, *CACHING, *AW39, *BUILTIN),
     CYCLES,
     *(*RELOAD, *IDENTITY, *BRIDGE, *SWITCH, *EXACT, *REFUSED),
+    *(*HOTPLUG, *RELOAD, *REBIND, *IDENTITY, *BRIDGE, *ALIAS, *SWITCH, *EXACT, *REFUSED),
 )

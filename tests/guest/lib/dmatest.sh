@@ -5,6 +5,13 @@
 
 DMATEST=/sys/kernel/debug/rust_iommu_dmatest/$TESTDEV
 
+# at FUNCTION COMMAND...: COMMAND is about the test device there.
+at() {
+	TESTDEV=$1 DMATEST=/sys/kernel/debug/rust_iommu_dmatest/$1
+	shift
+	"$@"
+}
+
 # tell COMMAND...: runs a command of the driver, prints what it says, and fails
 # as the command does.
 tell() {
