@@ -210,7 +210,7 @@ impl Machine {
     /// The driver's unit, claimed.
     pub(crate) fn claim(&self, host_bits: u8) -> Result<Arc<Unit>> {
         let name = CString::try_from(c"dmar0")?;
-        Unit::claim(name, PhysAddr(BASE), 4096, host_bits)
+        Unit::claim(name, PhysAddr(BASE), 4096, host_bits, -1)
     }
 }
 
