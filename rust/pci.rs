@@ -11,6 +11,7 @@
 mod acs;
 mod alias;
 mod arrivals;
+mod ats;
 mod bind;
 mod function;
 
