@@ -12,12 +12,14 @@
 //! | `device_ops` | `struct iommu_ops`: devices appear, are grouped, go |
 //! | `domain_ops` | `struct iommu_domain_ops`: attach, map, unmap, flush |
 //! | `spec` | which instance a device names, and by which requester IDs |
+//! | `ats` | which devices may keep translations themselves |
 //! | `control` | the file `detach` of a unit in sysfs |
 //! | [`takeover`] | drivers that are bound before the IOMMU is there |
 //!
 //! Callbacks rebuild references from C pointers, call the core and translate the result; they
 //! decide nothing.
 
+mod ats;
 mod control;
 mod device_ops;
 mod domain_ops;

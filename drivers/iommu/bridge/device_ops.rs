@@ -6,6 +6,7 @@
 //! belongs to is looked up by the node that its spec names.
 
 use crate::{
+    ats,
     domain_ops,
     spec::{
         self,
@@ -24,7 +25,8 @@ use iommu_core::{
 };
 use iommu_ext::{
     module,
-    pci::Function, //
+    pci::Function,
+    sync::rcu_list, //
 };
 use kernel::{
     bindings,
@@ -154,7 +156,9 @@ fn probe_pci(function: &Function) -> Result<(KBox<Device>, *mut bindings::iommu_
         );
         return Err(ENODEV);
     }
-    let endpoint = instance.probe(CString::try_from(function.name())?, spec.ids)?;
+    let device_tlb = ats::device_tlb(function, &instance, &spec.ids)?;
+    let name = CString::try_from(function.name())?;
+    let endpoint = instance.probe(name, spec.ids, device_tlb)?;
     let device = KBox::new(
         Device {
             endpoint: endpoint.clone(),
@@ -166,9 +170,20 @@ fn probe_pci(function: &Function) -> Result<(KBox<Device>, *mut bindings::iommu_
     match device {
         Ok(device) => Ok((device, iommu)),
         Err(e) => {
-            instance.release(&endpoint);
+            release(&endpoint);
             Err(e.into())
         }
+    }
+}
+
+/// Has the instance forget an endpoint.
+///
+/// With a device TLB the endpoint holds a reference to the device. The last one is not to be
+/// dropped by RCU, where nothing may sleep, but by who calls this.
+fn release(endpoint: &Arc<Endpoint>) {
+    endpoint.instance().release(endpoint);
+    if endpoint.device_tlb().is_some() {
+        rcu_list::barrier();
     }
 }
 
@@ -184,7 +199,7 @@ unsafe extern "C" fn release_device_callback(dev: *mut bindings::device) {
     if let Ok(group) = device.group() {
         group.leave(endpoint);
     }
-    endpoint.instance().release(endpoint);
+    release(endpoint);
 }
 
 /// The group of a device: decided from topology by the C core.

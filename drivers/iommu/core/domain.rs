@@ -12,14 +12,20 @@
 //! at it, whatever a caller does.
 
 use crate::{
+    ats::{
+        CachedBy,
+        DeviceTlbs, //
+    },
     driver::{
         Caches,
         Scope, //
     },
+    endpoint::Endpoint,
     instance::{
         Instance,
         Tag, //
     },
+    route::Route,
     table::PageTable, //
 };
 use iommu_ext::{
@@ -57,6 +63,9 @@ pub struct Domain {
     table: Arc<dyn PageTable>,
     #[pin]
     attachments: RcuList<Attachment>,
+    /// The device TLBs among what must be reached, of all instances.
+    #[pin]
+    device_tlbs: RcuList<CachedBy>,
     /// Serialises attaching to and leaving the domain.
     #[pin]
     lock: Mutex<()>,
@@ -73,6 +82,7 @@ impl Domain {
             pin_init!(Self {
                 table,
                 attachments <- RcuList::new(),
+                device_tlbs <- RcuList::new(),
                 lock <- new_mutex!(()),
             }),
             GFP_KERNEL,
@@ -137,24 +147,34 @@ impl Domain {
         let guard = rcu::read_lock();
         let mut result = Ok(());
         for attachment in self.attachments.iter(&guard) {
-            let sent = attachment
-                .instance
-                .driver()
-                .invalidate(attachment.tag, scope);
+            let Attachment { instance, tag, .. } = attachment;
+            let device_tlbs = DeviceTlbs::behind(instance, self.device_tlbs.iter(&guard));
+            let sent = instance.driver().invalidate(*tag, scope, device_tlbs);
             result = result.and(sent);
         }
         result
     }
 
-    /// Counts one more route from `instance`, and returns the tag to use for it. From here on,
-    /// invalidations of the domain reach the instance.
+    /// Counts one more route of `endpoint`, and returns the tag to use for it. From here on,
+    /// invalidations of the domain reach the instance, and the device's TLB.
     ///
     /// # Errors
     ///
     /// - `ENOSPC`: the instance has no more tags.
     /// - `ENOMEM`.
-    pub(crate) fn enter(&self, instance: &Arc<Instance>) -> Result<Tag> {
+    pub(crate) fn enter(&self, endpoint: &Arc<Endpoint>, route: Route) -> Result<Tag> {
         let _lock = self.lock.lock();
+        if endpoint.device_tlb().is_some() {
+            self.device_tlbs.push(CachedBy {
+                endpoint: endpoint.clone(),
+                route,
+            })?;
+        }
+        self.count_route(endpoint.instance())
+            .inspect_err(|_| self.forget_device_tlb(endpoint, route))
+    }
+
+    fn count_route(&self, instance: &Arc<Instance>) -> Result<Tag> {
         if let Some(tag) = self.with_attachment(instance, |attachment| {
             attachment.routes.add(1, Relaxed);
             attachment.tag
@@ -174,14 +194,15 @@ impl Domain {
         Ok(tag)
     }
 
-    /// Counts one route less from `instance`, whose entry points elsewhere by now, and drops what
-    /// is cached under the tag. With the last route the tag is given back.
+    /// Counts one route less of `endpoint`, whose entry points elsewhere by now, and drops what is
+    /// cached under the tag and in the device's TLB. With the last route the tag is given back.
     ///
     /// # Errors
     ///
     /// As [`Driver::invalidate`](crate::driver::Driver::invalidate); the tag is then never used
     /// again, and the caller must keep the domain for good.
-    pub(crate) fn leave(&self, instance: &Arc<Instance>) -> Result {
+    pub(crate) fn leave(&self, endpoint: &Arc<Endpoint>, route: Route) -> Result {
+        let instance = endpoint.instance();
         let _lock = self.lock.lock();
         let Some((tag, last)) = self.with_attachment(instance, |attachment| {
             let before = attachment.routes.fetch_sub(1, Relaxed);
@@ -189,7 +210,12 @@ impl Domain {
         }) else {
             return Ok(());
         };
-        let flushed = instance.driver().invalidate(tag, Scope::Tag);
+        let flushed = {
+            let guard = rcu::read_lock();
+            let device_tlbs = DeviceTlbs::behind(instance, self.device_tlbs.iter(&guard));
+            instance.driver().invalidate(tag, Scope::Tag, device_tlbs)
+        };
+        self.forget_device_tlb(endpoint, route);
         if last {
             self.attachments
                 .remove(|attachment| Arc::ptr_eq(&attachment.instance, instance));
@@ -198,6 +224,14 @@ impl Domain {
             }
         }
         flushed
+    }
+
+    /// Has invalidations pass over the device's TLB: it holds nothing of the domain, or never did.
+    pub(crate) fn forget_device_tlb(&self, endpoint: &Arc<Endpoint>, route: Route) {
+        if endpoint.device_tlb().is_some() {
+            self.device_tlbs
+                .remove(|by| Arc::ptr_eq(&by.endpoint, endpoint) && by.route == route);
+        }
     }
 
     fn with_attachment<R>(

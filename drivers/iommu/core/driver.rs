@@ -8,6 +8,7 @@
 //! place, and how a detach always succeeds.
 
 use crate::{
+    ats::DeviceTlbs,
     endpoint::Endpoint,
     instance::Tag,
     route::{
@@ -37,6 +38,8 @@ pub struct Limits {
     pub identity: Option<Tag>,
     /// Whether devices behind this instance snoop the CPU caches on DMA.
     pub cache_coherent: bool,
+    /// Whether devices may keep translations in TLBs of their own.
+    pub device_tlbs: bool,
     /// Whether an invalidation must follow each new mapping and each new route
     /// ([`Descriptor::flush_on_map`]).
     pub flush_on_map: bool,
@@ -96,12 +99,13 @@ pub trait Driver: Send + Sync {
     /// business. At every moment hardware sees the old entry, no entry, or the new one.
     fn set_route(&self, ids: &[u32], route: Route, entry: Entry<'_>);
 
-    /// Drops translations cached under `tag`, and waits until the hardware has done so and DMA
-    /// that used them has drained. Called in any context.
+    /// Drops translations cached under `tag`, and after that those in `device_tlbs`, and waits
+    /// until the hardware and the devices have done so and DMA that used them has drained. Called
+    /// in any context.
     ///
     /// # Errors
     ///
-    /// `EIO` or `ETIMEDOUT`: the hardware does not answer. The caller must then assume that it
-    /// still uses what it had cached, and keep that memory allocated for good.
-    fn invalidate(&self, tag: Tag, scope: Scope) -> Result;
+    /// `EIO` or `ETIMEDOUT`: the hardware, or a device, does not answer. The caller must then
+    /// assume that it still uses what it had cached, and keep that memory allocated for good.
+    fn invalidate(&self, tag: Tag, scope: Scope, device_tlbs: DeviceTlbs<'_>) -> Result;
 }

@@ -2,7 +2,10 @@
 
 //! Endpoints: devices behind an instance.
 
-use crate::instance::Instance;
+use crate::{
+    ats::DeviceTlb,
+    instance::Instance, //
+};
 use kernel::{
     prelude::*,
     str::CString,
@@ -17,16 +20,23 @@ pub struct Endpoint {
     name: CString,
     instance: Arc<Instance>,
     ids: KVec<u32>,
+    device_tlb: Option<DeviceTlb>,
 }
 
 impl Endpoint {
     /// `ids`: every requester ID (PCI: RID, SMMU: StreamID) that the device's DMA may carry,
-    /// those of aliasing bridges included.
-    pub(crate) fn new(name: CString, instance: Arc<Instance>, ids: KVec<u32>) -> Self {
+    /// those of aliasing bridges included. `device_tlb`: what the device caches, if it may.
+    pub(crate) fn new(
+        name: CString,
+        instance: Arc<Instance>,
+        ids: KVec<u32>,
+        device_tlb: Option<DeviceTlb>,
+    ) -> Self {
         Self {
             name,
             instance,
             ids,
+            device_tlb,
         }
     }
 
@@ -43,5 +53,10 @@ impl Endpoint {
     /// Every requester ID that the device's DMA may carry.
     pub fn ids(&self) -> &[u32] {
         &self.ids
+    }
+
+    /// The TLB of the device; `None` if it has none, or must not use it.
+    pub fn device_tlb(&self) -> Option<&DeviceTlb> {
+        self.device_tlb.as_ref()
     }
 }

@@ -7,10 +7,10 @@
 //! members may share a requester ID: the entry of that ID goes with the last of them.
 
 use crate::{
+    ats::DeviceTlbs,
     domain::Domain,
     driver::Scope,
     endpoint::Endpoint,
-    instance::Instance,
     route::{
         Entry,
         Route, //
@@ -108,20 +108,14 @@ impl Group {
                 instance.limits().identity.ok_or(EINVAL)?;
                 driver.set_route(endpoint.ids(), route, Entry::Identity);
             }
-            Target::Domain(domain) => {
-                let table = domain.table().descriptor();
-                driver.prepare(endpoint, route, table)?;
-                let tag = domain.enter(instance)?;
-                driver.set_route(endpoint.ids(), route, Entry::Table { table, tag });
-                if instance.limits().flush_on_map {
-                    // Faults may be cached under the tag from before. A failure is logged by
-                    // the driver, and costs DMA faults, not safety.
-                    let _ = driver.invalidate(tag, Scope::Tag);
-                }
-            }
+            Target::Domain(domain) => enter(domain, endpoint, route)?,
         }
         let old = core::mem::replace(current, target);
-        old.left_by(instance);
+        old.left_by(endpoint, route);
+        if let (Target::Blocked | Target::Identity, Some(tlb)) = (&*current, endpoint.device_tlb())
+        {
+            tlb.disable();
+        }
         Ok(())
     }
 
@@ -152,11 +146,43 @@ impl Group {
             }
         }
         if let Ok(leaving) = members.remove(index) {
-            for (_, target) in leaving.routes {
-                target.left_by(instance);
+            for (route, target) in leaving.routes {
+                target.left_by(endpoint, route);
             }
         }
+        if let Some(tlb) = endpoint.device_tlb() {
+            tlb.disable();
+        }
     }
+}
+
+/// Makes a route lead to a domain.
+fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result {
+    let driver = endpoint.instance().driver();
+    let table = domain.table().descriptor();
+    driver.prepare(endpoint, route, table)?;
+    let tag = domain.enter(endpoint, route)?;
+    let write = |device_tlb: bool| {
+        let entry = Entry::Table {
+            table,
+            tag,
+            device_tlb,
+        };
+        driver.set_route(endpoint.ids(), route, entry);
+    };
+    let device_tlb = endpoint.device_tlb();
+    write(device_tlb.is_some());
+    if endpoint.instance().limits().flush_on_map {
+        // Faults may be cached under the tag from before. A failure is logged by the driver, and
+        // costs DMA faults, not safety.
+        let _ = driver.invalidate(tag, Scope::Tag, DeviceTlbs::none());
+    }
+    if device_tlb.is_some_and(|tlb| tlb.enable().is_err()) {
+        pr_warn!("{}: ATS cannot be turned on\n", endpoint.name());
+        write(false);
+        domain.forget_device_tlb(endpoint, route);
+    }
+    Ok(())
 }
 
 impl Member {
@@ -194,17 +220,19 @@ impl Target {
     }
 
     /// Drops what hardware has cached of this target on behalf of a route that led here.
-    fn left_by(self, instance: &Arc<Instance>) {
+    fn left_by(self, endpoint: &Arc<Endpoint>, route: Route) {
+        let instance = endpoint.instance();
         match self {
             Self::Blocked => (),
             Self::Identity => {
                 if let Some(tag) = instance.limits().identity {
                     // A failure is logged by the driver; memory is not freed on its success.
-                    let _ = instance.driver().invalidate(tag, Scope::Tag);
+                    let driver = instance.driver();
+                    let _ = driver.invalidate(tag, Scope::Tag, DeviceTlbs::none());
                 }
             }
             Self::Domain(domain) => {
-                if domain.leave(instance).is_err() {
+                if domain.leave(endpoint, route).is_err() {
                     pr_err!(
                         "{}: stale translations may be in use; the page table is kept for good\n",
                         instance.name()

@@ -3,6 +3,7 @@
 //! Instances: one hardware unit each, with the endpoints behind it and the tags in its TLB.
 
 use crate::{
+    ats::DeviceTlb,
     driver::{
         Driver,
         Limits, //
@@ -98,13 +99,19 @@ impl Instance {
     }
 
     /// Makes an endpoint of the device whose DMA carries `ids`, and lets the driver make ready
-    /// for it.
+    /// for it. A device with a `device_tlb` has one ID only: translations are for a requester.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, and what [`Driver::probe`] returns.
-    pub fn probe(self: &Arc<Self>, name: CString, ids: KVec<u32>) -> Result<Arc<Endpoint>> {
-        let endpoint = Arc::new(Endpoint::new(name, self.clone(), ids), GFP_KERNEL)?;
+    pub fn probe(
+        self: &Arc<Self>,
+        name: CString,
+        ids: KVec<u32>,
+        device_tlb: Option<DeviceTlb>,
+    ) -> Result<Arc<Endpoint>> {
+        let endpoint = Endpoint::new(name, self.clone(), ids, device_tlb);
+        let endpoint = Arc::new(endpoint, GFP_KERNEL)?;
         self.driver.probe(&endpoint)?;
         self.endpoints.push(endpoint.clone())?;
         Ok(endpoint)

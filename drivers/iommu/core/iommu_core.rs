@@ -21,6 +21,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod ats;
 pub mod domain;
 pub mod driver;
 pub mod endpoint;

@@ -59,5 +59,7 @@ pub enum Entry<'a> {
         table: &'a Descriptor,
         /// What this instance's TLB calls the domain.
         tag: Tag,
+        /// Whether the device may ask for translations, and use them ([`ats`](crate::ats)).
+        device_tlb: bool,
     },
 }

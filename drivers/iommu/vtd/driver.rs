@@ -5,6 +5,7 @@
 use crate::{
     invalidate::descriptor::{
         cover,
+        Block,
         Descriptor, //
     },
     tables::context::{
@@ -14,6 +15,10 @@ use crate::{
     unit::Unit, //
 };
 use iommu_core::{
+    ats::{
+        DeviceTlbs,
+        Target, //
+    },
     driver::{
         Driver,
         Limits,
@@ -61,6 +66,7 @@ impl Unit {
             // plugged in later. Such units are old; their devices get DMA domains.
             identity: self.features.pass_through.then_some(IDENTITY),
             cache_coherent: true,
+            device_tlbs: self.features.device_tlbs,
             flush_on_map: self.flush_on_map(),
             msi_window: MSI_WINDOW,
         }
@@ -99,9 +105,34 @@ impl Unit {
             Entry::Identity => {
                 ContextEntry::pass_through(self.most_levels(), DomainId::try_from(IDENTITY)?)
             }
-            Entry::Table { table, tag } => {
-                ContextEntry::second_stage(table, DomainId::try_from(tag)?)
+            Entry::Table {
+                table,
+                tag,
+                device_tlb,
+            } => {
+                let did = DomainId::try_from(tag)?;
+                if device_tlb {
+                    ContextEntry::second_stage_and_device_tlb(table, did)
+                } else {
+                    ContextEntry::second_stage(table, did)
+                }
             }
+        }
+    }
+
+    /// What drops all or some pages from a device's TLB.
+    fn device_tlb_request(&self, target: &Target<'_>, block: Block) -> Descriptor {
+        let physical = if self.features.device_tlb_throttling {
+            target.tlb.physical_id()
+        } else {
+            0
+        };
+        Descriptor::DeviceTlb {
+            // CAST: Requester IDs have 16 bits.
+            sid: target.id as u16,
+            physical: physical as u16,
+            queue_depth: target.tlb.queue_depth(),
+            block,
         }
     }
 }
@@ -187,16 +218,24 @@ impl Driver for Unit {
         let _ = self.flush_write_buffer();
     }
 
-    fn invalidate(&self, tag: Tag, scope: Scope) -> Result {
+    fn invalidate(&self, tag: Tag, scope: Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
         let did = DomainId::try_from(tag)?;
         if self.features.write_buffer {
             self.flush_write_buffer()?;
         }
+        // The unit executes requests for device TLBs after those for the IOTLB that were sent
+        // before them (6.5.2.11).
         match scope {
-            Scope::Tag => self.queue.submit([Descriptor::IotlbDomain(did)]),
+            Scope::Tag => {
+                let devices = device_tlbs.map(|tlb| self.device_tlb_request(&tlb, Block::ALL));
+                let iotlb = core::iter::once(Descriptor::IotlbDomain(did));
+                self.queue.submit(Iterator::chain(iotlb, devices))
+            }
             Scope::Range(range, caches) => {
-                self.queue
-                    .submit(cover(did, range, caches, self.features.page_selective))
+                let block = Block::around(range);
+                let devices = device_tlbs.map(|tlb| self.device_tlb_request(&tlb, block));
+                let iotlb = cover(did, range, caches, self.features.page_selective);
+                self.queue.submit(Iterator::chain(iotlb, devices))
             }
         }
     }

@@ -55,5 +55,6 @@ fn print(subject: &Subject, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "iotlb_global {}", counts.iotlb_global)?;
     writeln!(f, "iotlb_domain {}", counts.iotlb_domain)?;
     writeln!(f, "iotlb_page {}", counts.iotlb_page)?;
+    writeln!(f, "device_tlb {}", counts.device_tlb)?;
     writeln!(f, "wait {}", counts.wait)
 }

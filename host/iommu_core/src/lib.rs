@@ -6,6 +6,8 @@
 // As the kernel is built: `self: &Arc<Self>`, with the kernel's `Arc`.
 #![feature(arbitrary_self_types)]
 
+#[path = "../../../drivers/iommu/core/ats.rs"]
+pub mod ats;
 #[path = "../../../drivers/iommu/core/domain.rs"]
 pub mod domain;
 #[path = "../../../drivers/iommu/core/driver.rs"]

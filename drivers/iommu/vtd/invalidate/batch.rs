@@ -18,6 +18,8 @@ pub(crate) struct Counts {
     pub(crate) iotlb_domain: u64,
     /// IOTLB invalidations of some pages.
     pub(crate) iotlb_page: u64,
+    /// Invalidations of devices' own TLBs.
+    pub(crate) device_tlb: u64,
     /// Waits.
     pub(crate) wait: u64,
 }
@@ -31,6 +33,7 @@ impl Counts {
             Descriptor::IotlbGlobal => &mut self.iotlb_global,
             Descriptor::IotlbDomain(_) => &mut self.iotlb_domain,
             Descriptor::IotlbPages { .. } => &mut self.iotlb_page,
+            Descriptor::DeviceTlb { .. } => &mut self.device_tlb,
         };
         *counter = counter.wrapping_add(1);
     }
@@ -44,6 +47,7 @@ impl Counts {
         add(&mut self.iotlb_global, more.iotlb_global);
         add(&mut self.iotlb_domain, more.iotlb_domain);
         add(&mut self.iotlb_page, more.iotlb_page);
+        add(&mut self.device_tlb, more.device_tlb);
         add(&mut self.wait, 1);
     }
 }

@@ -47,9 +47,20 @@ pub(crate) enum Descriptor {
         /// Whether cached entries that point to tables go, too.
         caches: Caches,
     },
+    /// Drop what a device has cached of some pages in a TLB of its own.
+    DeviceTlb {
+        /// Requester ID of the device.
+        sid: u16,
+        /// Requester ID of its physical function, if the unit goes by it; else 0.
+        physical: u16,
+        /// How many such requests the device can hold; 0 for 32.
+        queue_depth: u8,
+        /// The pages.
+        block: Block,
+    },
 }
 
-/// Pages that one page-selective descriptor can name: 2^`order` of them, naturally aligned.
+/// Pages that one descriptor can name: 2^`order` of them, naturally aligned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Block {
     first: Iova,
@@ -57,6 +68,20 @@ pub(crate) struct Block {
 }
 
 impl Block {
+    /// Every page there is.
+    pub(crate) const ALL: Self = Self {
+        first: Iova(0),
+        order: Bounded::<u64, 6>::new::<{ 64 - PAGE_SHIFT as u64 }>(),
+    };
+
+    /// The smallest block that has the whole range in it.
+    pub(crate) fn around(range: IovaRange) -> Self {
+        let (first, last) = (range.first().0 >> PAGE_SHIFT, range.last().0 >> PAGE_SHIFT);
+        // From the highest bit on in which they differ, the addresses have nothing in common.
+        let order = u64::BITS.wrapping_sub((first ^ last).leading_zeros());
+        Self::new(first & u64::MAX.wrapping_shl(order), order)
+    }
+
     fn new(first_page: u64, order: u32) -> Self {
         Self {
             first: Iova(first_page << PAGE_SHIFT),
@@ -71,6 +96,7 @@ const PAGE_SHIFT: u32 = PAGE_SIZE.trailing_zeros();
 enum Type {
     Context = 1,
     Iotlb = 2,
+    DeviceTlb = 3,
     Wait = 5,
 }
 
@@ -125,6 +151,32 @@ bitfield! {
 }
 
 bitfield! {
+    /// Low half of a device-TLB invalidate descriptor (6.5.2.5).
+    struct DeviceTlbLow(u64) {
+        /// Requester ID of the physical function, bits 15:4.
+        63:52 pfsid_high;
+        /// Requester ID.
+        47:32 sid => u16;
+        /// How many invalidations the device can hold.
+        20:16 mip;
+        /// Requester ID of the physical function, bits 3:0.
+        15:12 pfsid_low;
+        3:0 kind;
+    }
+}
+
+bitfield! {
+    /// High half of a device-TLB invalidate descriptor.
+    struct DeviceTlbHigh(u64) {
+        /// Page of the address; with `s` its lowest bit that is clear says how many pages: up to
+        /// that one they are the block's offsets.
+        63:12 addr;
+        /// More than one page.
+        0:0 s => bool;
+    }
+}
+
+bitfield! {
     /// Low half of an invalidation wait descriptor (6.5.2.8).
     struct WaitLow(u64) {
         /// What is written when all descriptors before this one are complete.
@@ -175,6 +227,26 @@ impl Descriptor {
                     .with_addr(frame(block.first.0))
                     .with_ih(caches == Caches::Leaves)
                     .with_am(block.order);
+                [low.into_raw(), high.into_raw()]
+            }
+            Self::DeviceTlb {
+                sid,
+                physical,
+                queue_depth,
+                block,
+            } => {
+                let low = DeviceTlbLow::zeroed()
+                    .with_const_kind::<{ Type::DeviceTlb as u64 }>()
+                    .with_sid(sid)
+                    .with_mip(Bounded::from_expr(u64::from(queue_depth) & 0x1f))
+                    .with_pfsid_low(Bounded::from_expr(u64::from(physical) & 0xf))
+                    .with_pfsid_high(Bounded::from_expr(u64::from(physical) >> 4 & 0xfff));
+                // A block of 2^n pages: n - 1 bits that are set, and then one that is clear.
+                let order = u32::from(u8::from(block.order));
+                let bytes = 1u64.wrapping_shl(order.saturating_sub(1).wrapping_add(PAGE_SHIFT));
+                let high = DeviceTlbHigh::zeroed()
+                    .with_addr(frame(block.first.0 | bytes.wrapping_sub(1)))
+                    .with_s(order > 0);
                 [low.into_raw(), high.into_raw()]
             }
         }

@@ -52,12 +52,16 @@ register! {
 
     /// Extended capabilities.
     pub(crate) ECAP_REG(u64) @ 0x10 {
+        /// Device-TLB invalidations are throttled by the queue of the physical function.
+        41:41 dit => bool;
         /// Offset of the IOTLB registers, in units of 16 bytes.
         17:8 iro;
         /// Snoop control: second-stage entries can force coherence.
         7:7 sc => bool;
         /// Pass-through entries.
         6:6 pt => bool;
+        /// Device TLBs.
+        2:2 dt => bool;
         /// Queued invalidation.
         1:1 qi => bool;
         /// The unit snoops the CPU caches when it walks tables.
@@ -109,6 +113,10 @@ pub(crate) struct Features {
     pub(crate) coherent: bool,
     /// There is an invalidation queue.
     pub(crate) queued_invalidation: bool,
+    /// Devices may keep translations in TLBs of their own.
+    pub(crate) device_tlbs: bool,
+    /// Invalidations of device TLBs name the physical function, whose queue they go to.
+    pub(crate) device_tlb_throttling: bool,
     /// DMA can be passed through untranslated.
     pub(crate) pass_through: bool,
     /// Second-stage entries can force coherence.
@@ -163,6 +171,9 @@ impl Features {
             },
             coherent: ecap.c(),
             queued_invalidation: ecap.qi(),
+            // Invalidations of device TLBs go through the queue only.
+            device_tlbs: ecap.dt() && ecap.qi(),
+            device_tlb_throttling: ecap.dit(),
             pass_through: ecap.pt(),
             snoop_control: ecap.sc(),
             protected_memory: cap.plmr() || cap.phmr(),

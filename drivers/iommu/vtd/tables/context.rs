@@ -44,11 +44,13 @@ impl TryFrom<Tag> for DomainId {
     }
 }
 
-/// What a present entry does with untranslated requests (9.3, TT).
+/// What a present entry does with requests (9.3, TT).
 enum TranslationType {
     /// Translate them by the second stage; refuse what a device says it has translated.
     SecondStage = 0,
-    /// Pass them through.
+    /// Translate them by the second stage; let the device ask for translations, and believe it.
+    SecondStageAndDeviceTlb = 1,
+    /// Pass them through; refuse what a device says it has translated.
     PassThrough = 2,
 }
 
@@ -99,14 +101,26 @@ impl ContextEntry {
     ///
     /// `EINVAL`: there are no tables of this depth.
     pub(crate) fn second_stage(table: &Descriptor, did: DomainId) -> Result<Self> {
-        let low = Low::zeroed()
-            .with_slptptr(frame(table.root.0))
-            .with_const_tt::<{ TranslationType::SecondStage as u64 }>()
-            .with_p(true);
-        Ok(Self([
-            low.into_raw(),
-            High::new(table.levels, did)?.into_raw(),
-        ]))
+        let low = Low::zeroed().with_const_tt::<{ TranslationType::SecondStage as u64 }>();
+        Self::with_table(low, table, did)
+    }
+
+    /// As [`second_stage`](Self::second_stage), and the device may keep translations in a TLB of
+    /// its own: only for units with ECAP_REG.DT.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: there are no tables of this depth.
+    pub(crate) fn second_stage_and_device_tlb(table: &Descriptor, did: DomainId) -> Result<Self> {
+        let low =
+            Low::zeroed().with_const_tt::<{ TranslationType::SecondStageAndDeviceTlb as u64 }>();
+        Self::with_table(low, table, did)
+    }
+
+    fn with_table(low: Low, table: &Descriptor, did: DomainId) -> Result<Self> {
+        let low = low.with_slptptr(frame(table.root.0)).with_p(true);
+        let high = High::new(table.levels, did)?;
+        Ok(Self([low.into_raw(), high.into_raw()]))
     }
 
     /// DMA passes untranslated and is cached under `did`. `levels`: the deepest tables that the

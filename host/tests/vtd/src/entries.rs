@@ -61,7 +61,7 @@ fn endpoint(running: &Running) -> Arc<Endpoint> {
     let mut ids = KVec::new();
     ids.push(SID.into(), GFP_KERNEL).unwrap();
     let name = CString::try_from(c"0000:01:02.0").unwrap();
-    running.instance.probe(name, ids).unwrap()
+    running.instance.probe(name, ids, None).unwrap()
 }
 
 /// Sets a flag when dropped: also when a test has failed.

@@ -48,7 +48,7 @@ impl Setup {
         let mut ids = KVec::new();
         ids.push(SID.into(), GFP_KERNEL).unwrap();
         let name = CString::try_from(c"0000:00:1f.0").unwrap();
-        let endpoint = running.instance.probe(name, ids).unwrap();
+        let endpoint = running.instance.probe(name, ids, None).unwrap();
         let group = Group::new().unwrap();
         group.join(endpoint.clone()).unwrap();
         let mut space = Space::new(&endpoint);
@@ -148,7 +148,7 @@ fn a_tag_is_not_used_again_after_a_flush_that_has_failed() {
         let mut ids = KVec::new();
         ids.push(OTHER.into(), GFP_KERNEL).unwrap();
         let name = CString::try_from(c"0000:00:06.3").unwrap();
-        let endpoint = setup.running.instance.probe(name, ids).unwrap();
+        let endpoint = setup.running.instance.probe(name, ids, None).unwrap();
         let group = Group::new().unwrap();
         group.join(endpoint.clone()).unwrap();
         let empty = Space::new(&endpoint);

@@ -30,6 +30,7 @@ use source::{
     unit, //
 };
 
+mod device_tlb;
 mod entries;
 mod failures;
 mod faults;

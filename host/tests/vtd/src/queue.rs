@@ -11,6 +11,7 @@ use crate::{
     tables::context::DomainId, //
 };
 use iommu_core::{
+    ats::DeviceTlbs,
     driver::{
         Caches,
         Driver,
@@ -115,7 +116,11 @@ fn what_is_refused_is_replaced_by_something_wider() {
         running.unit.queue.submit(requests(4)).unwrap();
         running
             .unit
-            .invalidate(Tag(3), Scope::Range(range, Caches::Leaves))
+            .invalidate(
+                Tag(3),
+                Scope::Range(range, Caches::Leaves),
+                DeviceTlbs::none(),
+            )
             .unwrap();
         // All were executed: 4 and 1, in two batches.
         assert_eq!(machine.hardware.executed() - executed, 7);

@@ -122,7 +122,7 @@ impl<'a> World<'a> {
             self.places.entry(*id).or_insert(Place::Blocked);
         }
         let name = CString::try_from(c"0000:00:00.0").unwrap();
-        let endpoint = self.running.instance.probe(name, own).unwrap();
+        let endpoint = self.running.instance.probe(name, own, None).unwrap();
         self.groups[group].join(endpoint.clone()).unwrap();
         let place = Place::Blocked;
         self.members.push(Member {

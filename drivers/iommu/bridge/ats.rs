@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! ATS of PCI functions: which may use it, and turning it on and off.
+
+use crate::spec;
+use iommu_core::{
+    ats::{
+        Control,
+        DeviceTlb, //
+    },
+    firmware,
+    instance::Instance, //
+};
+use iommu_ext::pci::Function;
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    }, //
+};
+
+/// ATS of one function.
+struct Ats(ARef<Function>);
+
+impl Control for Ats {
+    fn enable(&self) -> Result {
+        self.0.enable_ats()
+    }
+
+    fn disable(&self) {
+        self.0.disable_ats();
+    }
+
+    fn is_gone(&self) -> bool {
+        self.0.is_disconnected()
+    }
+}
+
+/// The TLB of a function whose requester IDs are `ids`, made ready to be turned on; `None` if the
+/// function, its unit or firmware has no ATS.
+///
+/// Nor may it be used behind a bridge that puts its own requester ID in the place of the
+/// function's, or where a quirk gives it several: invalidations would not reach it, or not all.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub(crate) fn device_tlb(
+    function: &Function,
+    instance: &Instance,
+    ids: &[u32],
+) -> Result<Option<DeviceTlb>> {
+    let usable = instance.limits().device_tlbs && ids.len() == 1 && function.has_ats();
+    if !usable || !spec::with_path(function, firmware::allows_ats)? {
+        return Ok(None);
+    }
+    if function.prepare_ats().is_err() {
+        pr_warn!("{}: ATS was left on, and is not used\n", function.name());
+        return Ok(None);
+    }
+    Ok(Some(DeviceTlb::new(
+        Arc::new(Ats(function.into()), GFP_KERNEL)?,
+        function.ats_queue_depth(),
+        function.physical().rid(),
+    )))
+}
