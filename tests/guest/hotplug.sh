@@ -13,10 +13,15 @@ begin
 
 # in_use: what plugging and unplugging must leave as it was.
 in_use() {
+	# Counters of each CPU are added up now.
+	cat /proc/sys/vm/stat_refresh
 	sed -n '/^\(endpoints\|domains\) /p' /sys/kernel/debug/rust_vtd/dmar0
 	sed -n '/^nr_iommu_pages /p' /proc/vmstat
 	echo "mapped $(mapped)"
 }
+
+# at_rest: nothing that is freed with delay is left.
+at_rest() { in_use >/tmp/start && sleep 1 && as_at_start; }
 
 as_at_start() { in_use >/tmp/now && cmp -s /tmp/start /tmp/now; }
 
@@ -72,7 +77,7 @@ while [ $# -gt 0 ]; do
 	check "a disk comes and goes at $1 ($HOTPLUG)" cycle "$1" "$2"
 	shift 2
 done
-in_use >/tmp/start
+check "nothing changes any more" wait_for 10 at_rest
 while read -r line; do diag "at the start: $line"; done </tmp/start
 
 done=0

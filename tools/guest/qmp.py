@@ -23,11 +23,10 @@ class Qmp:
         self.command("qmp_capabilities")
 
     def command(self, name: str, **arguments: Any) -> Any:
-        """Executes a command; '_' in its name stays, in an argument's name it
-        may stand for '-'."""
+        """Executes a command."""
         message: dict[str, Any] = {"execute": name}
         if arguments:
-            message["arguments"] = {key.replace("_", "-"): arg for key, arg in arguments.items()}
+            message["arguments"] = arguments
         self._stream.write(json.dumps(message).encode() + b"\n")
         self._stream.flush()
         while True:

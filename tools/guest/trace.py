@@ -71,7 +71,7 @@ class Descriptor:
     kind: Inv
     domain: int  # where the kind has one
     address: int  # IOTLB_PAGES and device TLBs: the first address
-    mask_lg2: int  # IOTLB_PAGES: log2 of the number of 4 KiB pages
+    mask_lg2: int  # the same: log2 of the number of 4 KiB pages
     source: int  # CONTEXT_DEVICE, device TLB
 
 
@@ -160,14 +160,22 @@ def decode(low: int, high: int) -> Descriptor:
     else:
         kind = _BY_TYPE.get(kind_number, Inv.RESERVED)
     source = low >> 32 & 0xFFFF if kind in (Inv.CONTEXT_DEVICE, Inv.DEVICE_TLB) else 0
-    paged = kind in (Inv.IOTLB_PAGES, Inv.DEVICE_TLB)
-    return Descriptor(
-        kind,
-        domain=low >> 16 & 0xFFFF,
-        address=high & ~0xFFF if paged else 0,
-        mask_lg2=high & 0x3F if kind is Inv.IOTLB_PAGES else 0,
-        source=source,
-    )
+    address, mask_lg2 = 0, 0
+    if kind is Inv.IOTLB_PAGES:
+        address, mask_lg2 = high & ~0xFFF, high & 0x3F
+    elif kind is Inv.DEVICE_TLB:
+        address, mask_lg2 = _device_pages(high)
+    return Descriptor(kind, low >> 16 & 0xFFFF, address, mask_lg2, source)
+
+
+def _device_pages(high: int) -> tuple[int, int]:
+    """The pages of a device-TLB descriptor: S says that there are more than one, and
+    then the lowest clear bit of the page number how many (6.5.2.5)."""
+    page = high >> 12
+    if not high & 1:
+        return page << 12, 0
+    clear = next(bit for bit in range(53) if not page >> bit & 1)
+    return page >> clear << clear + 12, clear + 1
 
 
 def read(file: Path, marks: dict[str, int] | None = None) -> Trace:

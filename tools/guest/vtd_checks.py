@@ -29,6 +29,7 @@ statistics_agree: tuple[Check, ...] = tuple(
         ("iotlb_global", Inv.IOTLB_GLOBAL),
         ("iotlb_domain", Inv.IOTLB_DOMAIN),
         ("iotlb_page", Inv.IOTLB_PAGES),
+        ("device_tlb", Inv.DEVICE_TLB),
         ("wait", Inv.WAIT),
     )
 )
@@ -65,6 +66,8 @@ def only_known_descriptors(evidence: Evidence) -> Iterable[Verdict]:
         Inv.IOTLB_PAGES,
         Inv.WAIT,
     }
+    if evidence.machine.iommu == "ats":
+        known.add(Inv.DEVICE_TLB)
     kinds = evidence.trace.kinds()
     other = {kind.value: count for kind, count in kinds.items() if kind not in known}
     yield "only descriptors of legacy mode", not other, f"others: {other or 'none'}"
@@ -204,6 +207,56 @@ def map_sends(*kinds: Inv) -> Check:
         yield "mapping a page sends just what it takes", seen == list(kinds), text or "nothing"
 
     return map_sends_what_it_takes
+
+
+def device_tlb_after_iotlb(requester: str, *marks: tuple[str | None, str | None]) -> Check:
+    """In each span between two marks: what drops pages from the IOTLB is followed,
+    before the next wait, by one request to the TLB of the requester that has all
+    the pages; and there is no other."""
+
+    def each_unmap_reaches_the_device(evidence: Evidence) -> Iterable[Verdict]:
+        for first, last in marks:
+            part = evidence.trace.between(first, last)
+            batches, wrong = 0, []
+            for batch in _batches(part.descriptors):
+                dropped = [d for d in batch if d.kind in (Inv.IOTLB_PAGES, Inv.IOTLB_DOMAIN)]
+                to_device = [d for d in batch if d.kind is Inv.DEVICE_TLB]
+                if not dropped and not to_device:
+                    continue
+                batches += 1
+                right = (
+                    len(to_device) == 1
+                    and batch[-2:-1] == to_device
+                    and to_device[0].source == bdf(requester)
+                    and all(_covers(to_device[0], pages) for pages in dropped)
+                )
+                if not right:
+                    wrong.append(batch)
+            note = f"{batches} unmaps, first that is not: {wrong[:1]}"
+            yield "each unmap reaches the device's TLB last", batches > 0 and not wrong, note
+
+    return each_unmap_reaches_the_device
+
+
+def _batches(descriptors: list[Descriptor]) -> Iterator[list[Descriptor]]:
+    """What is awaited together, the wait included. CPUs take turns batch by batch."""
+    batch: list[Descriptor] = []
+    for descriptor in descriptors:
+        batch.append(descriptor)
+        if descriptor.kind is Inv.WAIT:
+            yield batch
+            batch = []
+
+
+def _covers(device_tlb: Descriptor, dropped: Descriptor) -> bool:
+    """Whether all that was dropped from the IOTLB is dropped from the device's TLB."""
+    size = 1 << 12 + device_tlb.mask_lg2
+    if dropped.kind is Inv.IOTLB_DOMAIN:
+        return size == 1 << 64
+    first = dropped.address & -(1 << 12 + dropped.mask_lg2)
+    return device_tlb.address <= first < device_tlb.address + size and (
+        first + (1 << 12 + dropped.mask_lg2) <= device_tlb.address + size
+    )
 
 
 def groups_of(evidence: Evidence) -> set[frozenset[str]]:

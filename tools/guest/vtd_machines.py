@@ -190,6 +190,44 @@ EXACT = (
     exact("vtd-exact-caching", "caching-mode", Inv.IOTLB_PAGES, Inv.WAIT),
 )
 
+ATS_DISK = "0000:01:00.0"
+ATS = both(
+    vtd(
+        "vtd-ats",
+        "a disk whose device has a TLB of its own",
+        ("counting", "groups", "ats", "counts"),
+        settings={"DISK": ATS_DISK},
+        more_checks=(
+            when(
+                "ats",
+                vtd_checks.device_tlb_after_iotlb(
+                    ATS_DISK, ("translated", "switched"), ("again", None)
+                ),
+            ),
+        ),
+        iommu="ats",
+        devices=(
+            raw(
+                *("-device", "pcie-root-port,id=port1,chassis=1,slot=1,addr=10"),
+                "-device",
+                "virtio-blk-pci,drive=virtio0,bus=port1,ats=on,iommu_platform=on,disable-legacy=on",
+                drivers=("virtio_blk",),
+                disks={"virtio0": 64},
+            ),
+        ),
+    )
+)
+
+# Nobody asks for it here: entries that force coherence are for VFIO.
+SNOOP = vtd(
+    "vtd-snoop",
+    "a unit that could force coherence",
+    ("counting", "groups", "disks", "network", "forbidden", "counts"),
+    more_checks=ALL_TRANSLATED,
+    iommu="snoop",
+    cmdline="iommu.strict=1",
+)
+
 BRIDGE = both(
     vtd(
         "vtd-bridge",
@@ -278,10 +316,10 @@ SWITCH = both(
 PLUGS = {"port1": "0000:01:00.0", "port2": "0000:02:00.0"}
 
 
-def plugging(driver: str, **fields: Any) -> Machine:
+def plugging(driver: str, name: str = "", disk: str = "nvme", **fields: Any) -> Machine:
     """A machine with two root ports, at which `driver` sees disks come and go."""
     return vtd(
-        f"vtd-{driver}",
+        f"vtd-{name or driver}",
         f"disks are plugged in, and unplugged under I/O, through {driver}",
         ("counting", "groups", "hotplug", "acs", "counts"),
         settings={
@@ -295,7 +333,7 @@ def plugging(driver: str, **fields: Any) -> Machine:
             raw(
                 *("-device", "pcie-root-port,id=port1,chassis=1,slot=1,addr=10"),
                 *("-device", "pcie-root-port,id=port2,chassis=2,slot=2,addr=11"),
-                drivers=("nvme",),
+                drivers=(disk,),
             ),
         ),
         actions=hotplug.ACTIONS,
@@ -306,6 +344,7 @@ def plugging(driver: str, **fields: Any) -> Machine:
 
 HOTPLUG = (
     *both(plugging("acpiphp")),
+    *both(plugging("acpiphp", "ats-hotplug", "virtio_blk", iommu="ats")),
     *both(
         plugging(
             "pciehp", qemu=("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
@@ -417,5 +456,5 @@ MACHINES: tuple[Machine, ...] = (
     SHOWCASE,
     *(*LEGACY, *CACHING, *AW39, *BUILTIN),
     CYCLES,
-    *(*HOTPLUG, *RELOAD, *REBIND, *IDENTITY, *BRIDGE, *ALIAS, *SWITCH, *EXACT, *REFUSED),
+    *(*HOTPLUG, *RELOAD, *REBIND, *IDENTITY, *ATS, SNOOP, *BRIDGE, *ALIAS, *SWITCH, *EXACT, *REFUSED),
 )

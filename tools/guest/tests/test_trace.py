@@ -72,6 +72,15 @@ class TraceTest(unittest.TestCase):
     def test_decode_device_descriptors(self) -> None:
         device = trace.decode(0x0000_0020_0000_0003, 0x1000)
         self.assertEqual((device.kind, device.source, device.address), (Inv.DEVICE_TLB, 0x20, 0x1000))
+        self.assertEqual(device.mask_lg2, 0)
+        for high, address, mask_lg2 in (
+            (0x2001, 0x2000, 1),
+            (0x1001, 0, 2),
+            (0x1_3001, 0x1_0000, 3),
+            (0x7FFF_FFFF_FFFF_F001, 0, 52),
+        ):
+            device = trace.decode(0x0000_0020_0000_0003, high)
+            self.assertEqual((device.address, device.mask_lg2), (address, mask_lg2))
         self.assertIs(trace.decode(0x2, 0).kind, Inv.RESERVED)
 
     def test_no_file(self) -> None:
