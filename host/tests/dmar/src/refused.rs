@@ -220,7 +220,7 @@ fn more_structures_than_any_machine_has() {
 fn errors_read_as_sentences() {
     let error = parse(&table(&[drhd(1, 0, 0, &[])])).unwrap_err();
     assert_eq!(
-        error.to_string(),
+        kernel::fmt::Adapter(&error).to_string(),
         "at offset 0x38: expected a 4 KiB aligned address of registers, not 0"
     );
 }
