@@ -358,7 +358,7 @@ REBIND = both(
         "a disk's driver is taken off under I/O, and put back",
         ("counting", "rebind", "counts"),
         more_checks=(when("rebind", checks.translated(NVME)),),
-        devices=(nvme(address=_slot(NVME), mib=2048),),
+        devices=(nvme(address=slot(NVME), mib=2048),),
     )
 )
 
