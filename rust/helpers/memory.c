@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What rust/acpi_table.rs, pages.rs, gather.rs, ida.rs and ratelimit.rs need that is inline or a macro in C.
+ * What rust/acpi_table.rs, pages.rs, gather.rs, ida.rs and ratelimit.rs need that is inline or
+ * a macro in C.
  */
 #include <linux/acpi.h>
 #include <linux/idr.h>
