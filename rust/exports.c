@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Exports the Rust symbols of rust_iommu.ko to the modules above it, as the kernel exports those
- * of its own crates (rust/exports.c). The list is made from the objects when building.
+ * of its own crates. The list is made from the objects when building.
  */
 #include <linux/export.h>
 
