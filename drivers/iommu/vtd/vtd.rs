@@ -112,10 +112,10 @@ impl kernel::Module for Vtd {
         let released = Released::all()?;
         let access_control = AccessControl::enable()?;
         let registered = units.iter().try_for_each(|unit| unit.registered.register());
-        if registered.is_err() {
+        if let Err(e) = registered {
             // Before drivers bind again.
             drop(units);
-            return Err(registered.err().unwrap_or(EIO));
+            return Err(e);
         }
         drop(released);
         Ok(Self {
