@@ -16,7 +16,10 @@ use crate::{
 };
 use iommu_core::{
     endpoint::Endpoint,
-    group::Group,
+    group::{
+        Group,
+        Target, //
+    },
     registry,
     reserved::{
         self,
@@ -197,7 +200,17 @@ unsafe extern "C" fn release_device_callback(dev: *mut bindings::device) {
     let device = unsafe { KBox::<Device>::from_foreign((*(*dev).iommu).priv_.cast()) };
     let endpoint = device.endpoint();
     if let Ok(group) = device.group() {
-        group.leave(endpoint);
+        // What firmware has a device do goes on while its unit is on the way to be turned off. A
+        // device that is removed leaves nothing behind: the next in its place starts blocked.
+        // SAFETY: `dev->iommu` exists until after this call.
+        let must_pass = unsafe { (*(*dev).iommu).require_direct() } != 0;
+        let unit_goes = unit::registered(endpoint.instance().key()).is_none();
+        let after = if must_pass && unit_goes {
+            Target::Identity
+        } else {
+            Target::Blocked
+        };
+        group.leave(endpoint, &after);
     }
     release(endpoint);
 }

@@ -87,7 +87,8 @@ enum State {
     Made,
     /// Its devices are translated. The driver's module stays loaded.
     Registered(module::Pin),
-    /// Its devices are no longer translated for the C core, but blocked.
+    /// Its devices are no longer translated for the C core: their DMA is blocked, or passes if
+    /// firmware uses them.
     Blocked(module::Pin),
     /// It is off, and may go.
     Detached,
@@ -222,7 +223,8 @@ impl Unit {
     /// - `ETIMEDOUT`: the hardware does not answer.
     ///
     /// If a driver has bound, or a device was added, under way, or the hardware does not answer,
-    /// DMA of all devices of the unit is blocked. Another try may then get further.
+    /// DMA of all devices of the unit is blocked, except of those that firmware uses (RMRR): it
+    /// passes untranslated. Another try may then get further.
     pub fn detach(&self) -> Result {
         let mut state = self.state.lock();
         if matches!(*state, State::Made | State::Detached) {
@@ -281,7 +283,8 @@ impl Unit {
         Err(EBUSY)
     }
 
-    /// Takes the unit from the C core, which releases its devices. Their DMA is blocked then.
+    /// Takes the unit from the C core, which releases its devices. Their DMA is blocked then,
+    /// except of those that firmware uses: it passes untranslated, as soon it does for all.
     fn unregister(&self) {
         // First, so that no device is probed for it any more.
         self.forget();

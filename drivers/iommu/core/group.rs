@@ -119,9 +119,10 @@ impl Group {
         Ok(())
     }
 
-    /// Blocks all routes of a member and removes it. A requester ID stays as it is while another
-    /// member that shares it leads to the same target; if their targets differ, it is blocked.
-    pub fn leave(&self, endpoint: &Arc<Endpoint>) {
+    /// Removes a member. Its requester IDs lead to `after` from here on: nowhere
+    /// ([`Target::Blocked`]), or to memory ([`Target::Identity`]) if the instance can do that. One
+    /// stays as it is while another member that shares it leads to the same target.
+    pub fn leave(&self, endpoint: &Arc<Endpoint>, after: &Target) {
         let mut members = self.members.lock();
         let instance = endpoint.instance();
         let Some(index) = members
@@ -129,6 +130,10 @@ impl Group {
             .position(|member| Arc::ptr_eq(&member.endpoint, endpoint))
         else {
             return;
+        };
+        let after = match after {
+            Target::Identity if instance.limits().identity.is_some() => Entry::Identity,
+            _ => Entry::Blocked,
         };
         for &id in endpoint.ids() {
             let Some(leaving) = members.get(index) else {
@@ -141,7 +146,7 @@ impl Group {
                         && other.leads_to(*route, target)
                 });
                 if !shared {
-                    instance.driver().set_route(&[id], *route, Entry::Blocked);
+                    instance.driver().set_route(&[id], *route, after);
                 }
             }
         }

@@ -123,9 +123,23 @@ fn a_replacement_is_one_step() {
     // Each domain has its table, and always the same tag.
     assert_eq!(machine.hardware.contexts_read().len(), 2);
 
-    group.leave(&endpoint);
+    group.leave(&endpoint, &Target::Blocked);
     running.instance.release(&endpoint);
     assert!(machine.hardware.dma(SID, IOVA, false).is_err());
+}
+
+/// A device that firmware uses leaves a unit that is about to go: its DMA passes untranslated.
+#[test]
+fn a_device_may_leave_untranslated() {
+    let config = Config::default();
+    let machine = Machine::new(config);
+    let running = Running::new(&machine, &config);
+    let endpoint = endpoint(&running);
+    let group = Group::new().unwrap();
+    group.join(endpoint.clone()).unwrap();
+    group.leave(&endpoint, &Target::Identity);
+    running.instance.release(&endpoint);
+    assert_eq!(machine.hardware.dma(SID, IOVA, true), Ok(IOVA));
 }
 
 /// What hardware sees of tables that are new is what is in them, and not what memory held before.

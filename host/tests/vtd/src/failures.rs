@@ -94,7 +94,7 @@ impl Setup {
         for mapping in space.mappings.clone() {
             let _ = machine.hardware.dma(SID, mapping.iova, true);
         }
-        group.leave(&endpoint);
+        group.leave(&endpoint, &Target::Blocked);
         running.instance.release(&endpoint);
         drop(space);
         // The unit is still on.
@@ -143,7 +143,7 @@ fn a_tag_is_not_used_again_after_a_flush_that_has_failed() {
     for seed in 1..10 {
         let setup = Setup::new(seed);
         setup.machine.hardware.hang(usize::MAX);
-        setup.group.leave(&setup.endpoint);
+        setup.group.leave(&setup.endpoint, &Target::Blocked);
 
         let mut ids = KVec::new();
         ids.push(OTHER.into(), GFP_KERNEL).unwrap();
@@ -159,7 +159,7 @@ fn a_tag_is_not_used_again_after_a_flush_that_has_failed() {
             assert!(found.is_err(), "{found:x?}");
         }
 
-        group.leave(&endpoint);
+        group.leave(&endpoint, &Target::Blocked);
         setup.running.instance.release(&endpoint);
         drop(empty);
         setup.end();

@@ -103,7 +103,7 @@ fn run(config: Config, disturb: bool) {
     });
 
     machine.hardware.refuse(&[]);
-    group.leave(&endpoint);
+    group.leave(&endpoint, &Target::Blocked);
     running.instance.release(&endpoint);
     drop(whole);
 }

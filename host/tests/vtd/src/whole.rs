@@ -139,7 +139,7 @@ impl<'a> World<'a> {
         }
         let index = self.random.index(&self.members);
         let gone = self.members.swap_remove(index);
-        self.groups[gone.group].leave(&gone.endpoint);
+        self.groups[gone.group].leave(&gone.endpoint, &Target::Blocked);
         self.running.instance.release(&gone.endpoint);
         for id in gone.endpoint.ids() {
             let is_shared = self
