@@ -8,18 +8,22 @@
 . /devices.sh
 . /data.sh
 . /registers.sh
-. /unit.sh
 begin
 
-check "the unit is left translating" unit_translates
-check "its queue is on" unit_queue_on
-check "and has executed something" unit_wait 0
-[ "$QUEUE" = on ] || check "it has stopped at an error" unit_refuses 1
+# fsts BIT: the unit's fault status register has it.
+fsts() { [ $(($(devmem $((UNIT + 0x34)) 32) & $1)) -ne 0 ]; }
+
+STOP=0
+[ "$QUEUE" = on ] || STOP=1
+check "a unit is left translating, its queue $QUEUE" \
+	load vtd_left_running base=$UNIT stop=$STOP
+check "nothing of that stays loaded" rmmod vtd_left_running
+[ "$STOP" = 0 ] || check "it has stopped at an error" fsts 0x10
 check "the test device decodes its registers" testdev_open
 testdev_aim 0x1000 0x1000
 equal "its DMA is refused" 0xDEAD0002 "$(testdev_write)"
 diag "FAULT ${TESTDEV#*:} 0x1000 write 0x01"
-check "and the fault is pending" has $FSTS 0x2
+check "and the fault is pending" fsts 0x2
 
 check "rust_iommu loads" load rust_iommu
 check "rust_vtd loads" load rust_vtd

@@ -29,14 +29,6 @@ refused_naming() {
 	grep -q "busy" /tmp/said && dmesg | grep -q "$1"
 }
 
-# let_go: takes the driver off every function that has one.
-let_go() {
-	for function in $(pci_functions); do
-		driver_of "$function" >/dev/null || continue
-		unbind "$function" || return
-	done
-}
-
 use "first time"
 for round in first second; do
 	mark "$round-detach"
@@ -45,7 +37,7 @@ for round in first second; do
 	check "a unit in use is not detached, and says for whom ($round time)" \
 		refused_naming "$(echo "$bound" | head -n 1)"
 	drivers=$(for function in $bound; do echo "$function $(basename "$(driver_of "$function")")"; done)
-	check "drivers are taken off ($round time)" let_go
+	check "drivers are taken off ($round time)" let_all_go
 	check "the unit is detached ($round time)" sh -c "echo 1 >$detach"
 	check "rust_vtd is unloaded ($round time)" rmmod rust_vtd
 	check "no group is left ($round time)" test -z "$(ls /sys/kernel/iommu_groups)"

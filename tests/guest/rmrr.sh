@@ -11,34 +11,32 @@
 . /registers.sh
 begin
 
-# beats: how many writes there were so far.
-beats() { wc -l </tmp/beats; }
+WRITER=/sys/module/testdev_writer/parameters
 
-# more_beats: waits for a few more.
-more_beats() {
-	BEATS=$(($(beats) + 5))
-	wait_for 20 sh -c "[ \$(wc -l </tmp/beats) -ge $BEATS ]"
-}
+# writes: how many there were so far.
+writes() { cat $WRITER/writes; }
 
-# all_arrived: each write since the last call has arrived.
-all_arrived() {
-	more_beats || return
-	sort /tmp/beats | uniq -c
-	! grep -qv '^0x00000000$' /tmp/beats
+# some_more NAME [COUNT]: there were COUNT writes since WRITES was set, or soon are.
+some_more() {
+	BEFORE=$WRITES
+	check "$1" wait_for 20 sh -c "[ \$(cat $WRITER/writes) -ge $((WRITES + ${2:-100})) ]"
+	WRITES=$(writes)
+	diag "$((WRITES - BEFORE)) writes"
+	equal "and every one has arrived" 0 "$(cat $WRITER/failures)"
 }
 
 check "the test device decodes its registers" testdev_open
-check "it is told where to write" testdev_aim "$RESERVED" "$RESERVED"
 check "it has a driver" load pci_stub ids=1b36:0005
 equal "which is pci-stub" pci-stub "$(basename "$(driver_of "$TESTDEV")")"
-while [ ! -e /tmp/stop ]; do testdev_write; done >/tmp/beats 2>&1 &
-check "its DMA arrives without an IOMMU" all_arrived
+check "it writes all the time from now on" load testdev_writer device="$TESTDEV" iova=$((RESERVED))
+WRITES=$(writes)
+some_more "DMA arrives without an IOMMU"
 
 check "rust_iommu loads" load rust_iommu
-before=$(beats)
+WRITES=$(writes)
 check "rust_vtd loads" load rust_vtd
-diag "$(($(beats) - before)) writes while it loaded"
-check "DMA arrived while the modules loaded" all_arrived
+# All of them while insmod ran.
+some_more "DMA arrived while it loaded" 0
 equal "the group has type $GROUP_TYPE" "$GROUP_TYPE" "$(group_type "$TESTDEV")"
 equal "the driver has come back" pci-stub "$(basename "$(driver_of "$TESTDEV")")"
 check "the memory is one of the reserved regions" \
@@ -47,16 +45,18 @@ check "the memory is one of the reserved regions" \
 
 for round in 1 2 3 4 5; do
 	check "the driver is taken off ($round)" unbind "$TESTDEV"
-	more_beats
+	some_more "DMA arrives without a driver"
 	check "and bound again ($round)" bind "$TESTDEV" pci-stub
+	some_more "DMA arrives with it"
 done
-check "DMA arrived meanwhile" all_arrived
 
 # The disk shows that the unit translates by now.
 load nvme
 check "a disk works beside it" wait_for 20 has_disk "$DISK"
 check "1 MiB comes back" write_and_read "$(disk_of "$DISK")" 1
-touch /tmp/stop
-wait
-diag "$(beats) writes"
-check "every write has arrived" sh -c "! grep -v '^0x00000000$' /tmp/beats"
+some_more "DMA arrived meanwhile"
+check "all drivers are taken off" let_all_go
+check "the unit is detached" sh -c "echo 1 >/sys/class/iommu/dmar0/detach"
+check "rust_vtd is unloaded" rmmod rust_vtd
+some_more "DMA arrived until then, and does without it"
+check "the writer ends" rmmod testdev_writer

@@ -66,7 +66,7 @@ MACHINES: tuple[Machine, ...] = (
         devices=(nvme(address=slot(NVME), mib=64), testdev(address=slot(TESTDEV))),
         load=(),
         load_drivers=False,
-        include=("rust_iommu", "rust_vtd", "pci_stub"),
+        include=("rust_iommu", "rust_vtd", "pci_stub", "testdev_writer"),
         acpi_tables={
             "dmar": dmar.table(
                 INCLUDE_ALL,

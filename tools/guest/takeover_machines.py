@@ -3,7 +3,6 @@
 
 from . import checks, dmar, vtd_checks
 from .devices import nvme, testdev
-from .firmware_machines import KEEP_OFF, RESERVED
 from .machine import Machine
 from .vtd_checks import when
 from .vtd_machines import NVME, TESTDEV, slot, vtd
@@ -15,12 +14,12 @@ def left_running(queue: str, summary: str) -> Machine:
         f"vtd-left-{queue}",
         f"a unit that was left translating, its queue {summary}",
         ("left_running", "forbidden"),
-        settings={"QUEUE": queue, "UNIT": f"{dmar.UNIT:#x}", "RESERVED": f"{RESERVED:#x}"},
+        settings={"QUEUE": queue, "UNIT": f"{dmar.UNIT:#x}"},
         devices=(nvme(address=slot(NVME), mib=64), testdev(address=slot(TESTDEV))),
         load=(),
         load_drivers=False,
-        include=("rust_iommu", "rust_vtd", "rust_iommu_dmatest"),
-        cmdline=f"iommu.strict=1 {KEEP_OFF}",
+        include=("rust_iommu", "rust_vtd", "rust_iommu_dmatest", "vtd_left_running"),
+        cmdline="iommu.strict=1",
         checks=(
             vtd_checks.faults_as_told,
             vtd_checks.off_at_the_end,

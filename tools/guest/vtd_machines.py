@@ -90,7 +90,6 @@ def vtd(
             "data.sh": "tests/guest/lib/data.sh",
             "dmatest.sh": "tests/guest/lib/dmatest.sh",
             "registers.sh": "tests/guest/lib/registers.sh",
-            "unit.sh": "tests/guest/lib/unit.sh",
             "events.sh": "tests/guest/lib/events.sh",
             "config.sh": "tests/guest/lib/config.sh",
         },

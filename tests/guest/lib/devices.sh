@@ -18,6 +18,14 @@ driver_of() { readlink -f "/sys/bus/pci/devices/$1/driver" | grep /drivers/; }
 unbind() { echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"; }
 bind() { echo "$1" >"/sys/bus/pci/drivers/$2/bind"; }
 
+# let_all_go: takes the driver off every function that has one.
+let_all_go() {
+	for function in $(pci_functions); do
+		driver_of "$function" >/dev/null || continue
+		unbind "$function" || return
+	done
+}
+
 # disk_of FUNCTION: the disk behind it; fails if there is none.
 disk_of() {
 	for disk in /sys/block/*; do
