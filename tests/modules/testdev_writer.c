@@ -54,7 +54,8 @@ static int write_until_stopped(void *unused)
 		result = readl(registers + RESULT);
 		if (result) {
 			if (!failures)
-				pr_warn("%s: a write to %#lx ended with %#x\n", device, iova, result);
+				pr_warn("%s: a write to %#lx ended with %#x\n",
+					device, iova, result);
 			WRITE_ONCE(failures, failures + 1);
 		}
 		WRITE_ONCE(writes, writes + 1);

@@ -32,7 +32,7 @@
 #define DESCRIPTOR	16
 /* inv_wait_dsc with SW set: writes the status data, 1, to an address. */
 #define WAIT		0x5ULL
-#define WAIT_SW		(1ULL << 32 | BIT(5) | WAIT)
+#define WAIT_SW		(BIT_ULL(32) | BIT_ULL(5) | WAIT)
 
 #define TIMEOUT_US	(100 * USEC_PER_MSEC)
 
