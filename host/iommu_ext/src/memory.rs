@@ -132,13 +132,14 @@ impl Machine {
 unsafe fn load_pair(pair: *const u64) -> [u64; 2] {
     let (mut low, mut high) = (0, 0);
     // SAFETY: By the requirement above. The same value is written back, if any. `rbx`, which the
-    // compiler keeps for itself, is put back.
+    // compiler does not let us name, is put back. `pair` has a register of its own, as one of the
+    // compiler's choice could be `rbx`, too.
     unsafe {
         std::arch::asm!(
             "xchgq {zero}, %rbx",
-            "lock cmpxchg16b ({pair})",
+            "lock cmpxchg16b (%rdi)",
             "xchgq {zero}, %rbx",
-            pair = in(reg) pair,
+            in("rdi") pair,
             zero = inout(reg) 0u64 => _,
             in("rcx") 0u64,
             inout("rax") low,
