@@ -216,12 +216,12 @@ impl Domain {
             instance.driver().invalidate(tag, Scope::Tag, device_tlbs)
         };
         self.forget_device_tlb(endpoint, route);
-        if last {
+        // If the unit does not answer it may still walk the table. It stays on the list then, so that
+        // no later unmap takes its invalidation for done and frees table pages.
+        if last && flushed.is_ok() {
             self.attachments
                 .remove(|attachment| Arc::ptr_eq(&attachment.instance, instance));
-            if flushed.is_ok() {
-                instance.free_tag(tag);
-            }
+            instance.free_tag(tag);
         }
         flushed
     }

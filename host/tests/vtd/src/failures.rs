@@ -136,6 +136,27 @@ fn a_domain_outlives_a_context_entry_that_may_be_stale() {
     }
 }
 
+/// Who still has the domain may unmap there: that frees no table which the unit may walk.
+#[test]
+fn tables_outlive_a_leave_that_has_failed() {
+    for seed in 1..5 {
+        let mut setup = Setup::new(seed);
+        setup.machine.hardware.hang(usize::MAX);
+        setup.group.leave(&setup.endpoint, &Target::Blocked);
+        let gone = setup.space.mappings.clone();
+        let mut random = Random::new(seed);
+        while !setup.space.mappings.is_empty() {
+            let mut gather = Gather::new();
+            setup.space.unmap(&mut random, &mut gather);
+            setup.space.domain.sync(&mut gather);
+        }
+        for mapping in gone {
+            let _ = setup.machine.hardware.dma(SID, mapping.iova, false);
+        }
+        setup.end();
+    }
+}
+
 /// Who gets a domain after that does not find what is left of another one.
 #[test]
 fn a_tag_is_not_used_again_after_a_flush_that_has_failed() {
