@@ -51,14 +51,14 @@ impl Function {
         for devfn in (0..DEVFNS).filter(|devfn| self.has_alias(*devfn)) {
             add(&mut ids, own_bus | devfn)?;
         }
-        let mut bridge = self.bridge();
-        while let Some(function) = bridge {
-            match function.upstream() {
+        let mut below = self;
+        while let Some(bridge) = below.bridge() {
+            match bridge.upstream(below.bus()) {
                 Upstream::Forwarded => (),
                 Upstream::Alias(id) => add(&mut ids, id)?,
                 Upstream::Translated => break,
             }
-            bridge = function.bridge();
+            below = bridge;
         }
         Ok(ids)
     }
@@ -75,8 +75,10 @@ impl Function {
         word >> (devfn % usize::BITS) & 1 != 0
     }
 
-    /// What this bridge makes of requester IDs.
-    fn upstream(&self) -> Upstream {
+    /// What this bridge makes of requester IDs. `secondary`: number of the bus below it.
+    fn upstream(&self, secondary: u8) -> Upstream {
+        // Device 0, function 0 there.
+        let secondary_id = u32::from(secondary) << 8;
         let pdev = self.as_raw();
         // SAFETY: By the type invariant.
         let (flags, pcie_cap, pcie_flags) =
@@ -89,7 +91,7 @@ impl Function {
         if pcie_cap == 0 {
             return Upstream::Alias(
                 if flag(bindings::pci_dev_flags_PCI_DEV_FLAG_PCIE_BRIDGE_ALIAS) {
-                    self.secondary_id()
+                    secondary_id
                 } else {
                     self.rid()
                 },
@@ -104,20 +106,10 @@ impl Function {
             {
                 Upstream::Forwarded
             }
-            port_type::PCIE_TO_PCI_BRIDGE => Upstream::Alias(self.secondary_id()),
+            port_type::PCIE_TO_PCI_BRIDGE => Upstream::Alias(secondary_id),
             port_type::PCI_TO_PCIE_BRIDGE => Upstream::Alias(self.rid()),
             _ => Upstream::Forwarded,
         }
-    }
-
-    /// Requester ID of device 0, function 0 on the bus below this bridge.
-    fn secondary_id(&self) -> u32 {
-        // SAFETY: By the type invariant.
-        let subordinate = unsafe { (*self.as_raw()).subordinate };
-        // SAFETY: Null if the bridge is being removed. Else the bus stays, as there is a function
-        // on it or below, from which we come.
-        let bus = unsafe { subordinate.as_ref() }.map_or(0, |bus| bus.number);
-        u32::from(bus) << 8
     }
 }
 
