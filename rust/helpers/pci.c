@@ -4,6 +4,7 @@
  */
 #include <linux/blkdev.h>
 #include <linux/device.h>
+#include <linux/err.h>
 #include <linux/netdevice.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -40,47 +41,53 @@ char *rust_iommu_helper_driver_name(struct device *dev)
 /* Why the device @dev, somewhere below a function, must not lose its driver. */
 static int child_in_use(struct device *dev, void *why)
 {
-	char *text = NULL;
+	const char *state = NULL;
+	char *text;
 
 	if (dev->class && !strcmp(dev->class->name, "net")) {
 		if (to_net_dev(dev)->flags & IFF_UP)
-			text = kasprintf(GFP_KERNEL, "serves %s, which is up", dev_name(dev));
+			state = "is up";
 	} else if (dev->type && dev->type->name && !strcmp(dev->type->name, "disk")) {
 		struct gendisk *disk = dev_to_disk(dev);
 
 		if (disk->flags & GENHD_FL_HIDDEN)
-			text = kasprintf(GFP_KERNEL, "serves %s, a path of a multipath disk",
-					 dev_name(dev));
+			state = "is a path of a multipath disk";
 		else if (disk_openers(disk))
-			text = kasprintf(GFP_KERNEL, "serves %s, which is open", dev_name(dev));
+			state = "is open";
 	}
-	if (text) {
-		*(char **)why = text;
-		return 1;
-	}
-	return device_for_each_child(dev, why, child_in_use);
+	if (!state)
+		return device_for_each_child(dev, why, child_in_use);
+	text = kasprintf(GFP_KERNEL, "serves %s, which %s", dev_name(dev), state);
+	*(char **)why = text ? text : ERR_PTR(-ENOMEM);
+	return 1;
 }
 
 /*
  * Why the driver of @pdev must not be released, or NULL if nothing is known. What is below a bridge
- * is not the bridge's: it has a driver of its own.
+ * is not the bridge's: it has a driver of its own. An error pointer if there is no memory to say it.
  */
 char *rust_iommu_helper_why_busy(struct pci_dev *pdev)
 {
 	struct device *dev = &pdev->dev;
+	const char *reason = NULL;
 	char *why = NULL;
 
 	device_lock(dev);
 	if (!dev->driver)
 		goto unlock;
 	if (dev->driver->suppress_bind_attrs)
-		why = kstrdup("does not allow it", GFP_KERNEL);
+		reason = "does not allow it";
 	else if (!strcmp(dev->driver->name, "vfio-pci"))
-		why = kstrdup("serves VFIO", GFP_KERNEL);
+		reason = "serves VFIO";
 	else if (pci_num_vf(pdev))
-		why = kstrdup("has virtual functions enabled", GFP_KERNEL);
+		reason = "has virtual functions enabled";
 	else if (!pdev->subordinate)
 		device_for_each_child(dev, &why, child_in_use);
+	if (reason) {
+		why = kstrdup(reason, GFP_KERNEL);
+		if (!why)
+			why = ERR_PTR(-ENOMEM);
+	}
 unlock:
 	device_unlock(dev);
 	return why;

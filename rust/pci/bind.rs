@@ -11,6 +11,7 @@ use super::{
 };
 use kernel::{
     bindings,
+    error::from_err_ptr,
     ffi::{
         c_char,
         c_void, //
@@ -32,21 +33,29 @@ extern "C" {
 impl Function {
     /// Whether a driver is bound, or about to be. It may be another one by the time of return.
     pub fn has_driver(&self) -> bool {
-        // SAFETY: By the type invariant; the pointer is not followed.
-        unsafe { !(*self.as_device()).driver.is_null() }
+        // SAFETY: By the type invariant; the field is one word, which the driver core may change
+        // meanwhile. The pointer is not followed.
+        let driver = unsafe { (&raw const (*self.as_device()).driver).read_volatile() };
+        !driver.is_null()
     }
 
     /// The name of the bound driver; `None` if none is bound. Takes the device's lock.
     pub fn driver_name(&self) -> Option<CString> {
         // SAFETY: By the type invariant. The helper returns null or a copy of the name.
-        unsafe { take(rust_iommu_helper_driver_name(self.as_device())) }
+        unsafe { take(rust_iommu_helper_driver_name(self.as_device())) }.unwrap_or(None)
     }
 
     /// Why the bound driver cannot be taken off without harm, in words that follow the device's
     /// name; `None` if it can be, or none is bound. Takes the device's lock.
-    pub fn why_busy(&self) -> Option<CString> {
-        // SAFETY: By the type invariant. The helper returns null or a string of its own.
-        unsafe { take(rust_iommu_helper_why_busy(self.as_raw())) }
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: there is a reason, and no memory for it.
+    pub fn why_busy(&self) -> Result<Option<CString>> {
+        // SAFETY: By the type invariant.
+        let why = from_err_ptr(unsafe { rust_iommu_helper_why_busy(self.as_raw()) })?;
+        // SAFETY: The helper returned null or a string of its own.
+        unsafe { take(why) }
     }
 
     /// Takes the driver off, if one is bound. Sleeps until the driver has let go.
@@ -77,18 +86,22 @@ pub fn bound_functions() -> Result<KVec<ARef<Function>>> {
     Ok(bound)
 }
 
-/// Makes a string of ours of one that C has allocated; `None` if there is none, or no memory.
+/// Makes a string of ours of one that C has allocated; `None` if there is none.
+///
+/// # Errors
+///
+/// `ENOMEM`.
 ///
 /// # Safety
 ///
 /// `text` is null, or came from `kmalloc()` and nobody else frees it.
-unsafe fn take(text: *mut c_char) -> Option<CString> {
+unsafe fn take(text: *mut c_char) -> Result<Option<CString>> {
     if text.is_null() {
-        return None;
+        return Ok(None);
     }
     // SAFETY: By the requirement, a string that lives until it is freed below.
     let copy = CString::try_from(unsafe { CStr::from_char_ptr(text) });
     // SAFETY: By the requirement, it is ours to free.
     unsafe { bindings::kfree(text.cast::<c_void>()) };
-    copy.ok()
+    Ok(Some(copy?))
 }

@@ -53,7 +53,7 @@ impl Released {
             }
         }
         for function in functions.iter() {
-            if let Some(why) = function.why_busy() {
+            if let Some(why) = function.why_busy()? {
                 pr_err!(
                     "{}: its driver cannot be released: it {}. Load the IOMMU driver from the \
                      initramfs, or stop the use\n",
