@@ -160,7 +160,11 @@ impl<'t, F: Format> Node<'t, F> {
     /// What the entry for `iova` says.
     #[inline]
     pub(crate) fn item(self, iova: Iova) -> Item<'t> {
-        self.decode(read_once(self.entry(iova)))
+        let word = read_once(self.entry(iova));
+        if word & F::WRITTEN_BACK != 0 {
+            return Item::Table(self.child(F::table_at(word)));
+        }
+        self.decode(word)
     }
 
     /// What the entry for `iova` says. If that is a table, hardware sees the entry too.
@@ -168,6 +172,9 @@ impl<'t, F: Format> Node<'t, F> {
     pub(crate) fn visible_item(self, iova: Iova) -> Item<'t> {
         let entry = self.entry(iova);
         let word = read_once(entry);
+        if word & F::WRITTEN_BACK != 0 {
+            return Item::Table(self.child(F::table_at(word)));
+        }
         let item = self.decode(word);
         if let Item::Table(_) = item {
             Self::make_visible(entry, word);

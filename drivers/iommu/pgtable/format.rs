@@ -38,11 +38,15 @@ pub(crate) trait Format: Send + Sync + 'static {
     const PAGE_SIZES: u64;
 
     /// A bit that hardware ignores in entries for tables. Where hardware does not snoop the CPU
-    /// caches the walker sets it once the entry has been written back.
+    /// caches the walker sets it once the entry has been written back. No other entry has it set,
+    /// so that it alone tells a walk to go on.
     const WRITTEN_BACK: u64;
 
     /// Reads the entry `word` of a table of `level`. Never gives a table at level 0.
     fn decode(word: u64, level: Level) -> Entry;
+
+    /// Where the table is that the entry `word` leads to.
+    fn table_at(word: u64) -> PhysAddr;
 
     /// The entry for the table at `pa`, which allows whatever the leaves below it allow.
     fn table(pa: PhysAddr) -> u64;

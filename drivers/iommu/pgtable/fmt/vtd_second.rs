@@ -103,6 +103,11 @@ impl Format for VtdSecond {
     }
 
     #[inline]
+    fn table_at(word: u64) -> PhysAddr {
+        PhysAddr(word & ADDRESS)
+    }
+
+    #[inline]
     fn table(pa: PhysAddr) -> u64 {
         (pa.0 & ADDRESS) | READ | WRITE
     }
