@@ -15,7 +15,6 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
-            Acquire,
             Atomic,
             Relaxed,
             Release, //
@@ -153,8 +152,12 @@ impl<'a, T> Iterator for Iter<'a, T> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a T> {
-        // Acquire: pairs with the release in `push`.
-        let node = self.link.load(Acquire);
+        // `rcu_dereference()`: the node is read through the pointer, and so after it. Pairs with the
+        // release in `push`. `Atomic::load` is a call on kernels that do not inline the helpers of
+        // the `kernel` crate, and each invalidation takes several of these.
+        // SAFETY: The pointer comes from a reference, and links are accessed atomically, or
+        // volatile and as one word.
+        let node = unsafe { self.link.as_ptr().read_volatile() };
         // SAFETY: By the type invariant a node that a link points to is allocated for as long as
         // the RCU guard that `'a` borrows is held.
         let node = unsafe { node.as_ref() }?;
