@@ -8,8 +8,14 @@
 //! (`pci=config_acs=`, `pci=disable_acs_redir=`) the kernel applies again, to each function,
 //! before it asks the IOMMU about it: so it keeps the last word.
 
-use super::Function;
-use kernel::bindings;
+use super::{
+    function::port_type,
+    Function, //
+};
+use kernel::{
+    bindings,
+    sync::aref::ARef, //
+};
 
 /// Offset of the capability register in the ACS extended capability.
 const PCI_ACS_CAP: i32 = 4;
@@ -25,32 +31,80 @@ impl Function {
     /// Turns on what the function has of ACS that keeps it apart from its peers, and, where
     /// untrusted devices can be plugged in, what keeps them from lying about translation.
     pub fn enable_acs(&self) {
-        let pdev = self.as_raw();
-        // SAFETY: By the type invariant.
-        let position = i32::from(unsafe { (*pdev).acs_cap });
-        if position == 0 {
+        let Some(acs) = Acs::read(self) else {
             return;
-        }
+        };
         // SAFETY: By the type invariant.
-        let exposed = unsafe { (*pdev).external_facing() | (*pdev).untrusted() } != 0;
+        let exposed =
+            unsafe { (*self.as_raw()).external_facing() | (*self.as_raw()).untrusted() } != 0;
         let wanted = if exposed {
             ISOLATION | TRANSLATION_BLOCKING
         } else {
             ISOLATION
         };
-        let (mut capability, mut control) = (0u16, 0u16);
+        let wanted = acs.control | (acs.capability & wanted);
+        if wanted != acs.control {
+            // What fails is not isolated, and grouped accordingly.
+            // SAFETY: By the type invariant; the register is where the kernel found it.
+            unsafe {
+                bindings::pci_write_config_word(self.as_raw(), acs.position + PCI_ACS_CTRL, wanted)
+            };
+        }
+    }
+
+    /// The downstream ports of the switch that this port is one of, if requests from behind one
+    /// can turn around in the switch and reach what is behind another, past the IOMMU: at least
+    /// one of the ports has no ACS, or has it off. Nothing for any other function.
+    pub fn peers_past_the_iommu(&self) -> impl Iterator<Item = ARef<Self>> + '_ {
+        let is_open = self.switch_ports().any(|port| !port.redirects());
+        self.switch_ports().filter(move |_| is_open)
+    }
+
+    /// The downstream ports of the switch that this port is one of, itself included.
+    fn switch_ports(&self) -> impl Iterator<Item = ARef<Self>> + '_ {
+        let is_port = |port: &Self| port.port_type() == Some(port_type::DOWNSTREAM);
+        let is_here = move |other: &Self| {
+            is_port(other) && other.segment() == self.segment() && other.bus() == self.bus()
+        };
+        let functions = is_port(self).then(super::all);
+        functions
+            .into_iter()
+            .flatten()
+            .filter(move |other| is_here(other))
+    }
+
+    /// Whether what comes from behind this port goes up to the IOMMU: of what ACS it has, all
+    /// that isolates is on.
+    fn redirects(&self) -> bool {
+        Acs::read(self).is_some_and(|acs| acs.capability & ISOLATION & !acs.control == 0)
+    }
+}
+
+/// The registers of the ACS extended capability.
+struct Acs {
+    /// Where in config space, in bytes.
+    position: i32,
+    capability: u16,
+    control: u16,
+}
+
+impl Acs {
+    /// `None` if the function has no ACS, or does not answer.
+    fn read(function: &Function) -> Option<Self> {
+        let pdev = function.as_raw();
+        // SAFETY: By the type invariant of `Function`.
+        let position = i32::from(unsafe { (*pdev).acs_cap });
+        let (mut capability, mut control) = (0, 0);
         // SAFETY: By the type invariant; the register is where the kernel found it.
         let read = |offset: i32, value: &mut u16| unsafe {
-            bindings::pci_read_config_word(pdev, position + offset, value)
+            bindings::pci_read_config_word(pdev, position + offset, value) == 0
         };
-        let failed =
-            read(PCI_ACS_CAP, &mut capability) != 0 || read(PCI_ACS_CTRL, &mut control) != 0;
-        let wanted = control | (capability & wanted);
-        if failed || wanted == control {
-            return;
-        }
-        // What fails is not isolated, and grouped accordingly.
-        // SAFETY: As above.
-        unsafe { bindings::pci_write_config_word(pdev, position + PCI_ACS_CTRL, wanted) };
+        let is_read =
+            position != 0 && read(PCI_ACS_CAP, &mut capability) && read(PCI_ACS_CTRL, &mut control);
+        is_read.then_some(Self {
+            position,
+            capability,
+            control,
+        })
     }
 }

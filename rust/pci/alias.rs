@@ -9,7 +9,10 @@
 //!
 //! The kernel's `pci_for_each_dma_alias()` is not exported.
 
-use super::Function;
+use super::{
+    function::port_type,
+    Function, //
+};
 use kernel::{
     bindings,
     prelude::*, //
@@ -17,15 +20,6 @@ use kernel::{
 
 /// Function numbers of a bus: 32 devices of 8 functions.
 const DEVFNS: u32 = 256;
-
-/// Device/port types in the PCI Express capabilities register (PCIe 7.5.3.2, bits 7:4).
-mod port_type {
-    pub(super) const ROOT_PORT: u16 = 0x4;
-    pub(super) const UPSTREAM: u16 = 0x5;
-    pub(super) const DOWNSTREAM: u16 = 0x6;
-    pub(super) const PCIE_TO_PCI_BRIDGE: u16 = 0x7;
-    pub(super) const PCI_TO_PCIE_BRIDGE: u16 = 0x8;
-}
 
 /// What a bridge makes of the requester IDs that pass it upstream.
 enum Upstream {
@@ -81,14 +75,13 @@ impl Function {
         let secondary_id = u32::from(secondary) << 8;
         let pdev = self.as_raw();
         // SAFETY: By the type invariant.
-        let (flags, pcie_cap, pcie_flags) =
-            unsafe { ((*pdev).dev_flags, (*pdev).pcie_cap, (*pdev).pcie_flags_reg) };
+        let flags = unsafe { (*pdev).dev_flags };
         let flag = |bit: u32| u32::from(flags) & bit != 0;
 
         if flag(bindings::pci_dev_flags_PCI_DEV_FLAGS_BRIDGE_XLATE_ROOT) {
             return Upstream::Translated;
         }
-        if pcie_cap == 0 {
+        let Some(port_type) = self.port_type() else {
             return Upstream::Alias(
                 if flag(bindings::pci_dev_flags_PCI_DEV_FLAG_PCIE_BRIDGE_ALIAS) {
                     secondary_id
@@ -96,8 +89,8 @@ impl Function {
                     self.rid()
                 },
             );
-        }
-        match pcie_flags >> 4 & 0xf {
+        };
+        match port_type {
             port_type::ROOT_PORT | port_type::UPSTREAM | port_type::DOWNSTREAM => {
                 Upstream::Forwarded
             }

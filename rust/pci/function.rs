@@ -26,6 +26,16 @@ extern "C" {
     fn rust_iommu_helper_pci_physfn(pdev: *mut bindings::pci_dev) -> *mut bindings::pci_dev;
 }
 
+/// Device/port types in the PCI Express capabilities register (PCIe 7.5.3.2, bits 7:4).
+pub(super) mod port_type {
+    pub(in super::super) const ROOT_PORT: u16 = 0x4;
+    pub(in super::super) const UPSTREAM: u16 = 0x5;
+    pub(in super::super) const DOWNSTREAM: u16 = 0x6;
+    pub(in super::super) const PCIE_TO_PCI_BRIDGE: u16 = 0x7;
+    pub(in super::super) const PCI_TO_PCIE_BRIDGE: u16 = 0x8;
+    pub(in super::super) const EVENT_COLLECTOR: u16 = 0xa;
+}
+
 /// A PCI function.
 ///
 /// # Invariants
@@ -138,18 +148,17 @@ impl Function {
     /// Whether the function is part of the hierarchy itself, a bridge or a root complex event
     /// collector: such a function does no DMA but for its interrupts.
     pub fn is_port(&self) -> bool {
-        // PCIe 7.5.3.2, bits 7:4 of the capabilities register.
-        const EVENT_COLLECTOR: u16 = 0xa;
+        // SAFETY: By the type invariant.
+        let is_bridge = unsafe { !(*self.as_raw()).subordinate.is_null() };
+        is_bridge || self.port_type() == Some(port_type::EVENT_COLLECTOR)
+    }
+
+    /// One of [`port_type`]; `None` if the function is not a PCI Express one.
+    pub(super) fn port_type(&self) -> Option<u16> {
         let pdev = self.as_raw();
         // SAFETY: By the type invariant.
-        let (is_bridge, pcie_cap, pcie_flags) = unsafe {
-            (
-                !(*pdev).subordinate.is_null(),
-                (*pdev).pcie_cap,
-                (*pdev).pcie_flags_reg,
-            )
-        };
-        is_bridge || pcie_cap != 0 && pcie_flags >> 4 & 0xf == EVENT_COLLECTOR
+        let (capability, flags) = unsafe { ((*pdev).pcie_cap, (*pdev).pcie_flags_reg) };
+        (capability != 0).then_some(flags >> 4 & 0xf)
     }
 
     /// For a virtual function the physical one, for any other the function itself: firmware

@@ -223,8 +223,10 @@ unsafe extern "C" fn release_device_callback(dev: *mut bindings::device) {
 unsafe extern "C" fn device_group_callback(
     dev: *mut bindings::device,
 ) -> *mut bindings::iommu_group {
+    // SAFETY: The C core holds a reference to the device during the call.
+    let open_switch = unsafe { Function::from_device(dev) }.and_then(group_of_open_switch);
     // SAFETY: Only PCI devices are accepted by `probe_device`.
-    let group = unsafe { bindings::pci_device_group(dev) };
+    let group = open_switch.unwrap_or_else(|| unsafe { bindings::pci_device_group(dev) });
     let Ok(group) = from_err_ptr(group) else {
         return group;
     };
@@ -237,6 +239,17 @@ unsafe extern "C" fn device_group_callback(
             e.to_ptr()
         }
     }
+}
+
+/// The group of the nearest switch that does not send all requests up to the IOMMU, if the
+/// function is one of its downstream ports or behind one; with a reference. The C core looks at
+/// the path of each function alone, and so does not see that peers can reach each other there.
+fn group_of_open_switch(function: &Function) -> Option<*mut bindings::iommu_group> {
+    let path = core::iter::successors(Some(function), |function| function.bridge());
+    path.flat_map(Function::peers_past_the_iommu)
+        // SAFETY: The port is referenced; the group, if it has one, is returned with a reference.
+        .map(|port| unsafe { bindings::iommu_group_get(port.as_device()) })
+        .find(|group| !group.is_null())
 }
 
 /// Adds the endpoint of `dev` to our group behind the C group.
