@@ -87,8 +87,7 @@ enum State {
     Made,
     /// Its devices are translated. The driver's module stays loaded.
     Registered(module::Pin),
-    /// Its devices are no longer translated for the C core: their DMA is blocked, or passes if
-    /// firmware uses them.
+    /// Its devices are no longer translated for the C core, but blocked.
     Blocked(module::Pin),
     /// It is off, and may go.
     Detached,
@@ -223,8 +222,7 @@ impl Unit {
     /// - `ETIMEDOUT`: the hardware does not answer.
     ///
     /// If a driver has bound, or a device was added, under way, or the hardware does not answer,
-    /// DMA of all devices of the unit is blocked, except of those that firmware uses (RMRR): it
-    /// passes untranslated. Another try may then get further.
+    /// DMA of all devices of the unit is blocked. Another try may then get further.
     pub fn detach(&self) -> Result {
         let mut state = self.state.lock();
         if matches!(*state, State::Made | State::Detached) {
@@ -246,6 +244,7 @@ impl Unit {
                 Ok(())
             }
             Err(e) => {
+                self.instance().block_passing();
                 *state = State::Blocked(pin);
                 Err(e)
             }

@@ -119,9 +119,10 @@ impl Group {
         Ok(())
     }
 
-    /// Removes a member. Its requester IDs lead to `after` from here on: nowhere
-    /// ([`Target::Blocked`]), or to memory ([`Target::Identity`]) if the instance can do that. One
-    /// stays as it is while another member that shares it leads to the same target.
+    /// Removes a member. Its requester IDs are blocked, or, if `after` is [`Target::Identity`]
+    /// and the instance can do that, pass DMA to memory until the unit is turned off. An ID stays
+    /// as it is while another member that shares it leads to the same target, or if the one that
+    /// goes has led nowhere.
     pub fn leave(&self, endpoint: &Arc<Endpoint>, after: &Target) {
         let mut members = self.members.lock();
         let instance = endpoint.instance();
@@ -131,21 +132,25 @@ impl Group {
         else {
             return;
         };
-        let after = match after {
-            Target::Identity if instance.limits().identity.is_some() => Entry::Identity,
-            _ => Entry::Blocked,
-        };
         for &id in endpoint.ids() {
             let Some(leaving) = members.get(index) else {
                 return;
+            };
+            let passes = match after {
+                Target::Identity => instance.let_pass(id),
+                _ => instance.passes(id),
             };
             for (route, target) in leaving.routes.iter() {
                 let shared = members.iter().any(|other| {
                     !Arc::ptr_eq(&other.endpoint, endpoint)
                         && other.endpoint.ids().contains(&id)
-                        && other.leads_to(*route, target)
+                        && (matches!(target, Target::Blocked) || other.leads_to(*route, target))
                 });
                 if !shared {
+                    let after = match route {
+                        Route::Rid if passes => Entry::Identity,
+                        _ => Entry::Blocked,
+                    };
                     instance.driver().set_route(&[id], *route, after);
                 }
             }

@@ -3,12 +3,20 @@
 //! Instances: one hardware unit each, with the endpoints behind it and the tags in its TLB.
 
 use crate::{
-    ats::DeviceTlb,
+    ats::{
+        DeviceTlb,
+        DeviceTlbs, //
+    },
     driver::{
         Driver,
-        Limits, //
+        Limits,
+        Scope, //
     },
-    endpoint::Endpoint, //
+    endpoint::Endpoint,
+    route::{
+        Entry,
+        Route, //
+    }, //
 };
 use iommu_ext::{
     fwnode,
@@ -17,6 +25,7 @@ use iommu_ext::{
     sync::rcu_list::RcuList, //
 };
 use kernel::{
+    new_mutex,
     prelude::*,
     str::CString,
     sync::{
@@ -25,7 +34,8 @@ use kernel::{
             Relaxed, //
         },
         rcu,
-        Arc, //
+        Arc,
+        Mutex, //
     }, //
 };
 
@@ -45,6 +55,9 @@ pub struct Instance {
     tags_in_use: Atomic<u32>,
     #[pin]
     endpoints: RcuList<Arc<Endpoint>>,
+    /// Requester IDs that were left to pass DMA untranslated, with room for all there are.
+    #[pin]
+    passing: Mutex<KVec<u32>>,
     #[pin]
     fault_limit: RateLimit,
 }
@@ -71,6 +84,7 @@ impl Instance {
                 tags <- Ida::new(),
                 tags_in_use: Atomic::new(0),
                 endpoints <- RcuList::new(),
+                passing <- new_mutex!(KVec::new()),
                 fault_limit <- RateLimit::new(),
             }),
             GFP_KERNEL,
@@ -110,6 +124,10 @@ impl Instance {
         ids: KVec<u32>,
         device_tlb: Option<DeviceTlb>,
     ) -> Result<Arc<Endpoint>> {
+        let known = self.sum_of_endpoints(|endpoint| endpoint.ids().len());
+        self.passing
+            .lock()
+            .reserve(known.saturating_add(ids.len()), GFP_KERNEL)?;
         let endpoint = Endpoint::new(name, self.clone(), ids, device_tlb);
         let endpoint = Arc::new(endpoint, GFP_KERNEL)?;
         self.driver.probe(&endpoint)?;
@@ -129,10 +147,41 @@ impl Instance {
 
     /// How many devices are behind the unit, as far as they were probed.
     pub fn endpoints(&self) -> usize {
+        self.sum_of_endpoints(|_| 1)
+    }
+
+    fn sum_of_endpoints(&self, f: impl Fn(&Endpoint) -> usize) -> usize {
         let guard = rcu::read_lock();
         self.endpoints
             .iter(&guard)
-            .fold(0, |count: usize, _| count.wrapping_add(1))
+            .fold(0, |sum: usize, endpoint| sum.saturating_add(f(endpoint)))
+    }
+
+    /// Notes that a requester ID, whose last endpoint leaves, is to pass DMA untranslated until
+    /// the unit is turned off. False if that cannot be. Allocates nothing.
+    pub(crate) fn let_pass(&self, id: u32) -> bool {
+        let mut passing = self.passing.lock();
+        self.limits.identity.is_some()
+            && (passing.contains(&id) || passing.push_within_capacity(id).is_ok())
+    }
+
+    /// Whether [`let_pass`](Self::let_pass) was called for a requester ID.
+    pub(crate) fn passes(&self, id: u32) -> bool {
+        self.passing.lock().contains(&id)
+    }
+
+    /// Blocks the requester IDs that were left to pass DMA untranslated: the unit is not turned
+    /// off after all.
+    pub fn block_passing(&self) {
+        let Some(tag) = self.limits.identity else {
+            return;
+        };
+        let mut passing = self.passing.lock();
+        while let Some(id) = passing.pop() {
+            self.driver.set_route(&[id], Route::Rid, Entry::Blocked);
+        }
+        // A failure is logged by the driver; memory is not freed on its success.
+        let _ = self.driver.invalidate(tag, Scope::Tag, DeviceTlbs::none());
     }
 
     /// How many domains have a route of this unit that leads to them.

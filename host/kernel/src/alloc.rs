@@ -90,6 +90,21 @@ impl<T> KVec<T> {
         Ok(())
     }
 
+    /// Makes room for `additional` elements more.
+    pub fn reserve(&mut self, additional: usize, _: Flags) -> Result<(), AllocError> {
+        self.0.reserve(additional);
+        Ok(())
+    }
+
+    /// Appends `value` if there is room; else gives it back.
+    pub fn push_within_capacity(&mut self, value: T) -> Result<(), T> {
+        if self.0.len() == self.0.capacity() {
+            return Err(value);
+        }
+        self.0.push(value);
+        Ok(())
+    }
+
     /// Takes out the element at `index`.
     ///
     /// # Errors

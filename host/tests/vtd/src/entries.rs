@@ -128,18 +128,58 @@ fn a_replacement_is_one_step() {
     assert!(machine.hardware.dma(SID, IOVA, false).is_err());
 }
 
-/// A device that firmware uses leaves a unit that is about to go: its DMA passes untranslated.
+/// Devices that firmware uses leave a unit that is about to go: their DMA passes untranslated, in
+/// whatever order they leave that share a requester ID, until the unit is to stay after all.
 #[test]
 fn a_device_may_leave_untranslated() {
     let config = Config::default();
     let machine = Machine::new(config);
     let running = Running::new(&machine, &config);
-    let endpoint = endpoint(&running);
+    for firmware_uses in [[true, false], [false, true], [false, false]] {
+        let group = Group::new().unwrap();
+        let endpoints = [endpoint(&running), endpoint(&running)];
+        let domain = domain_to(&endpoints[0], 0x2_0000_0000);
+        for endpoint in &endpoints {
+            group.join(endpoint.clone()).unwrap();
+            let target = Target::Domain(domain.clone());
+            group.attach(endpoint, Route::Rid, target).unwrap();
+        }
+        for (endpoint, passes) in endpoints.iter().zip(firmware_uses) {
+            assert_eq!(machine.hardware.dma(SID, IOVA, true), Ok(0x2_0000_0000));
+            let after = if passes {
+                Target::Identity
+            } else {
+                Target::Blocked
+            };
+            group.leave(endpoint, &after);
+            running.instance.release(endpoint);
+        }
+        let passes = firmware_uses.contains(&true);
+        let found = machine.hardware.dma(SID, IOVA, true);
+        assert_eq!(found.ok(), passes.then_some(IOVA), "{firmware_uses:?}");
+        running.instance.block_passing();
+        assert!(machine.hardware.dma(SID, IOVA, true).is_err());
+    }
+}
+
+/// A device whose first attach has failed leaves; the one that shares its requester ID goes on.
+#[test]
+fn a_member_that_led_nowhere_leaves_the_others_alone() {
+    let config = Config::default();
+    let machine = Machine::new(config);
+    let running = Running::new(&machine, &config);
     let group = Group::new().unwrap();
-    group.join(endpoint.clone()).unwrap();
-    group.leave(&endpoint, &Target::Identity);
-    running.instance.release(&endpoint);
-    assert_eq!(machine.hardware.dma(SID, IOVA, true), Ok(IOVA));
+    let [works, fails] = [endpoint(&running), endpoint(&running)];
+    group.join(works.clone()).unwrap();
+    let target = Target::Domain(domain_to(&works, 0x2_0000_0000));
+    group.attach(&works, Route::Rid, target).unwrap();
+    group.join(fails.clone()).unwrap();
+    group.leave(&fails, &Target::Blocked);
+    running.instance.release(&fails);
+    assert_eq!(machine.hardware.dma(SID, IOVA, true), Ok(0x2_0000_0000));
+    group.leave(&works, &Target::Blocked);
+    running.instance.release(&works);
+    assert!(machine.hardware.dma(SID, IOVA, true).is_err());
 }
 
 /// What hardware sees of tables that are new is what is in them, and not what memory held before.
