@@ -24,6 +24,9 @@ leftovers() {
 	grep -c dmar /proc/interrupts
 	ls -d /sys/kernel/debug/rust_vtd 2>/dev/null
 	ls /sys/kernel/software_nodes 2>/dev/null | grep -c .
+	# Counters of each CPU are added up now.
+	cat /proc/sys/vm/stat_refresh
+	sed -n '/^nr_iommu_pages /p' /proc/vmstat
 }
 
 before=$(leftovers)
