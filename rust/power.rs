@@ -23,8 +23,8 @@ use kernel::{
 
 /// Something that sleeps last and wakes first.
 ///
-/// All methods run on one CPU with interrupts off, while no other CPU runs, except that `shutdown`
-/// may find interrupts on. They must not sleep.
+/// `suspend` and `resume` run with interrupts off, while no other CPU runs; `shutdown` may find
+/// interrupts on, and other CPUs at work. None of them may sleep.
 pub trait CoreOperations: Send + Sync + 'static {
     /// All devices sleep, and the machine is about to.
     ///

@@ -62,7 +62,7 @@ pub(crate) enum Leaf {
     Error(Reason),
 }
 
-/// A translation (6.2.3), for `len` bytes, a power of two. What is not a leaf in memory is cached
+/// A translation (6.2.4), for `len` bytes, a power of two. What is not a leaf in memory is cached
 /// in caching mode only.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CachedLeaf {
@@ -72,7 +72,7 @@ pub(crate) struct CachedLeaf {
     pub(crate) leaf: Leaf,
 }
 
-/// A table on the way (6.2.4): the one of `level` (0 is walked last) that translates `len` bytes
+/// A table on the way (6.2.5): the one of `level` (0 is walked last) that translates `len` bytes
 /// from `first` on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CachedTable {

@@ -57,7 +57,7 @@ impl State {
             }
             if self.stale_contexts || self.stale_translations {
                 self.history.violation(
-                    "translation without invalidations after the root table (11.4.5): contexts, \
+                    "translation without invalidations after the root table (6.6): contexts, \
                      then translations",
                 );
             }

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 /// Descriptors that are fetched ahead.
 const AHEAD: usize = 6;
 
-/// Why a descriptor was refused (11.4.9.6, IQEI).
+/// Why a descriptor was refused (11.4.9.9, IQEI).
 mod error {
     pub(super) const TAIL: u64 = 1;
     pub(super) const FETCH: u64 = 2;
@@ -176,7 +176,7 @@ impl State {
         }
     }
 
-    /// Stops at a descriptor that is in error (6.5.2.9).
+    /// Stops at a descriptor that is in error (6.5.2.10).
     fn stop(&mut self, words: [u64; 2], code: u64) {
         self.history.note(Event::Refused { words, code });
         self.queue.error = code;
