@@ -255,6 +255,9 @@ impl Dmar {
             }
             1 => {
                 let reserved = ReservedMemory::parse(structure, notes)?;
+                if !self.reaches(reserved.last) {
+                    return Err(structure.error(16, "a limit within the host address width"));
+                }
                 self.reserved.push(reserved, GFP_KERNEL)?;
             }
             2 => {
@@ -306,8 +309,20 @@ impl Dmar {
             .map(|device| &*device.name)
     }
 
-    /// Checks a unit against those before it.
+    /// Whether there can be something at this physical address.
+    fn reaches(&self, address: u64) -> bool {
+        address
+            .checked_shr(self.address_bits.into())
+            .is_none_or(|beyond| beyond == 0)
+    }
+
+    /// Checks a unit against the header, and against the units before it.
     fn check(&self, unit: &Unit, structure: &Span<'_>) -> Result<()> {
+        // CAST: To a wider type. Neither wraps: `Unit::parse` has checked the end.
+        let end = unit.base.saturating_add(unit.size as u64);
+        if !self.reaches(end.saturating_sub(1)) {
+            return Err(structure.error(8, "registers within the host address width"));
+        }
         if self.units.iter().any(|other| other.base == unit.base) {
             return Err(structure.error(8, "registers that no other unit has"));
         }

@@ -14,6 +14,7 @@ use crate::{
         rmrr,
         scope,
         structure,
+        with_checksum,
         Table, //
     }, //
 };
@@ -140,10 +141,13 @@ fn the_size_of_the_registers_is_a_power_of_two_of_pages() {
 #[test]
 fn the_last_page_of_the_address_space_can_be_reserved() {
     let memory = rmrr(0, u64::MAX - 4095, u64::MAX, &[]);
-    let table = Table::new()
+    let mut table = Table::new()
         .with(&drhd(1, 0, 0x1000, &[]))
         .with(&memory)
         .bytes();
+    // Addresses of 64 bits.
+    table[36] = 63;
+    let table = with_checksum(table);
     assert_eq!(parse(&table).unwrap().reserved[0].last, u64::MAX);
 }
 

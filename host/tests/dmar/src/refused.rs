@@ -144,6 +144,10 @@ fn registers_that_cannot_be() {
     refused(&table(&[drhd(1, 0, 0xfed9_0800, &[])]), FIRST + 8, aligned);
     let end = "registers that end below 2^64";
     refused(&table(&[drhd(1, 0, u64::MAX - 4095, &[])]), FIRST + 8, end);
+    // The header says 39 bits.
+    let width = "registers within the host address width";
+    refused(&table(&[drhd(1, 0, 1 << 39, &[])]), FIRST + 8, width);
+    assert!(parse(&table(&[drhd(1, 0, (1 << 39) - 4096, &[])])).is_ok());
 }
 
 #[test]
@@ -179,6 +183,10 @@ fn reserved_memory_that_cannot_be() {
     );
     refused(&with(0x3000, 0x1fff), at + 16, "a limit above the base");
     refused(&with(0x3000, 0x2fff), at + 16, "a limit above the base");
+    let width = "a limit within the host address width";
+    refused(&with(0x3000, (1 << 39) + 0xfff), at + 16, width);
+    refused(&with(0, u64::MAX), at + 16, width);
+    assert!(parse(&with(0x3000, (1 << 39) - 1)).is_ok());
 }
 
 #[test]
