@@ -130,7 +130,7 @@ impl Unit {
     }
 
     /// Makes the unit ready to translate: stops what was running, then root table, queue, and
-    /// global invalidations, context cache before IOTLB (11.4.5, 6.5.2).
+    /// global invalidations, context cache before IOTLB (6.6, 6.5.2).
     ///
     /// # Errors
     ///
@@ -158,6 +158,7 @@ impl Unit {
             );
             command.abandon_queue()?;
         }
+        command.forget_queue_errors();
         self.features.fault_records.forget(&self.regs);
         self.flush_write_buffer()
     }
@@ -226,13 +227,17 @@ impl Unit {
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT`: the unit does not answer.
+    /// `ETIMEDOUT`: the unit does not answer. It was told to go on, as the devices will.
     pub(crate) fn sleep(&self) -> Result<Asleep> {
         let asleep = Asleep {
             is_translating: self.command.is_translating(),
             event: EventRegisters::save(&self.regs),
         };
-        self.stop()?;
+        if let Err(e) = self.stop() {
+            // Nobody calls `wake` after this. A failure is logged, and the first one is to tell.
+            let _ = self.wake(&asleep);
+            return Err(e);
+        }
         Ok(asleep)
     }
 

@@ -107,7 +107,7 @@ impl Command {
         self.regs.read(GSTS_REG).qies()
     }
 
-    /// Makes `table` the root table (11.4.5). To be followed by a global invalidation of the
+    /// Makes `table` the root table (6.6, 11.4.5). To be followed by a global invalidation of the
     /// context cache and then of the IOTLB, so that nothing of the table before it is used.
     ///
     /// # Errors
@@ -166,14 +166,18 @@ impl Command {
     }
 
     /// Turns off an invalidation queue that someone else has left on, whose ring may be anything by
-    /// now: what is under way is waited for, and behind an error nothing is executed any more.
+    /// now: what is under way is waited for, and behind an error at which the unit stops (IQE, ITE)
+    /// nothing is executed any more.
     ///
     /// # Errors
     ///
     /// `ETIMEDOUT`: IQH_REG does not reach IQT_REG, or GSTS_REG.QIES stays set.
     pub(crate) fn abandon_queue(&self) -> Result {
         let regs = &self.regs;
-        let is_stopped = || regs.read(FSTS_REG).iqe();
+        let is_stopped = || {
+            let status = regs.read(FSTS_REG);
+            status.iqe() || status.ite()
+        };
         let is_empty = || regs.read(IQH_REG).into_raw() == regs.read(IQT_REG).into_raw();
         poll(|| is_stopped() || is_empty(), |done| *done)
             .inspect_err(|_| self.complain("IQH_REG", "does not reach IQT_REG"))?;
@@ -182,13 +186,20 @@ impl Command {
             let head = regs.read(IQH_REG).into_raw();
             regs.write_reg(IQT_REG::from_raw(head));
         }
-        regs.write_reg(
+        self.forget_queue_errors();
+        self.disable_queue()
+    }
+
+    /// Clears what the unit says about errors of its queue. It outlives the queue, and even a reset
+    /// (11.4.7.1): the next queue would stop before its first descriptor, and faults would raise no
+    /// event (11.4.7.2, IP).
+    pub(crate) fn forget_queue_errors(&self) {
+        self.regs.write_reg(
             FSTS_REG::zeroed()
                 .with_iqe(true)
                 .with_ice(true)
                 .with_ite(true),
         );
-        self.disable_queue()
     }
 
     /// Turns the invalidation queue off. Everything submitted must be complete.

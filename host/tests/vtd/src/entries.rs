@@ -3,9 +3,17 @@
 //! Root and context entries, while devices use them.
 
 use crate::{
+    invalidate::descriptor,
     machine::{
         Machine,
-        Running, //
+        Running,
+        BASE, //
+    },
+    regs::{
+        self,
+        command::Command,
+        fault::FSTS_REG,
+        invalidation::IQT_REG, //
     }, //
 };
 use bridge::unit::Translation;
@@ -24,12 +32,20 @@ use iommu_ext::{
         Iova,
         PhysAddr, //
     },
-    pages::Gfp, //
+    pages::{
+        Gfp,
+        TablePage, //
+    }, //
 };
 use kernel::{
+    io::Io,
     prelude::*,
+    processor::cpu_relax,
     str::CString,
-    sync::Arc, //
+    sync::{
+        atomic::Relaxed as Unordered,
+        Arc, //
+    }, //
 };
 use std::sync::atomic::{
     AtomicBool,
@@ -237,4 +253,38 @@ fn a_unit_in_use_is_taken_over() {
     assert_eq!(machine.memory.live(), 3);
     drop(tables);
     machine.forget();
+}
+
+/// A queue was left waiting for a device that does not answer (ITE): the unit fetches nothing any
+/// more, so that the queue never becomes empty.
+#[test]
+fn a_queue_that_waits_for_a_device_is_taken_over() {
+    for seed in 1..50 {
+        let config = Config {
+            seed,
+            ..Config::default()
+        };
+        let machine = Machine::new(config);
+        let ring = TablePage::alloc(-1, Gfp::KERNEL).unwrap();
+        {
+            let (regs, _) = regs::map(PhysAddr(BASE), 4096).unwrap();
+            let regs = Arc::new(regs, GFP_KERNEL).unwrap();
+            let command = Arc::pin_init(Command::new(regs.clone()), GFP_KERNEL).unwrap();
+            command.enable_queue(ring.phys()).unwrap();
+            // Two waits, which tell their ends behind them in the page.
+            for slot in [0, 2] {
+                let status = PhysAddr(ring.phys().0 + 256 + slot as u64 * 8);
+                let [low, high] = descriptor::wait(1, status);
+                ring.entries()[slot].store(low, Unordered);
+                ring.entries()[slot + 1].store(high, Unordered);
+            }
+            machine.hardware.time_out(1);
+            regs.write_reg(IQT_REG::zeroed().with_qt(2u8));
+            while !regs.read(FSTS_REG).ite() {
+                cpu_relax();
+            }
+        }
+        let running = Running::new(&machine, &config);
+        drop(running);
+    }
 }

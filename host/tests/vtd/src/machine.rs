@@ -51,7 +51,7 @@ use vtd_model::{
 };
 
 /// Where the registers are.
-const BASE: u64 = 0xfed9_0000;
+pub(crate) const BASE: u64 = 0xfed9_0000;
 
 /// Memory, as the unit reaches it.
 struct MemoryBus(host::Arc<Memory>);
