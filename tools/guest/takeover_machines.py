@@ -31,4 +31,5 @@ def left_running(queue: str, summary: str) -> Machine:
 MACHINES: tuple[Machine, ...] = (
     left_running("on", "on"),
     left_running("stopped", "stopped at a descriptor that it refuses"),
+    left_running("off", "off after an error that is still told"),
 )
