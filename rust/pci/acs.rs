@@ -34,9 +34,9 @@ impl Function {
         let Some(acs) = Acs::read(self) else {
             return;
         };
+        let pdev = self.as_raw();
         // SAFETY: By the type invariant.
-        let exposed =
-            unsafe { (*self.as_raw()).external_facing() | (*self.as_raw()).untrusted() } != 0;
+        let exposed = unsafe { (*pdev).external_facing() | (*pdev).untrusted() } != 0;
         let wanted = if exposed {
             ISOLATION | TRANSLATION_BLOCKING
         } else {
@@ -46,9 +46,7 @@ impl Function {
         if wanted != acs.control {
             // What fails is not isolated, and grouped accordingly.
             // SAFETY: By the type invariant; the register is where the kernel found it.
-            unsafe {
-                bindings::pci_write_config_word(self.as_raw(), acs.position + PCI_ACS_CTRL, wanted)
-            };
+            unsafe { bindings::pci_write_config_word(pdev, acs.position + PCI_ACS_CTRL, wanted) };
         }
     }
 
