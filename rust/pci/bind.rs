@@ -9,6 +9,7 @@ use super::{
     all,
     Function, //
 };
+use crate::c_str;
 use kernel::{
     bindings,
     error::from_err_ptr,
@@ -100,7 +101,7 @@ unsafe fn take(text: *mut c_char) -> Result<Option<CString>> {
         return Ok(None);
     }
     // SAFETY: By the requirement, a string that lives until it is freed below.
-    let copy = CString::try_from(unsafe { CStr::from_char_ptr(text) });
+    let copy = CString::try_from(unsafe { c_str::from_char_ptr(text) });
     // SAFETY: By the requirement, it is ours to free.
     unsafe { bindings::kfree(text.cast::<c_void>()) };
     Ok(Some(copy?))

@@ -2,6 +2,7 @@
 
 //! One PCI function.
 
+use crate::c_str;
 use core::ptr::{
     self,
     NonNull, //
@@ -101,7 +102,7 @@ impl Function {
     /// The name, as in `0000:00:02.0`.
     pub fn name(&self) -> &CStr {
         // SAFETY: A device that was added has a name, which stays as long as the device.
-        unsafe { CStr::from_char_ptr(bindings::dev_name(self.as_device())) }
+        unsafe { c_str::from_char_ptr(bindings::dev_name(self.as_device())) }
     }
 
     /// The segment (PCI domain).
