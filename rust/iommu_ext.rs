@@ -20,6 +20,7 @@ pub mod pci;
 pub mod power;
 pub mod ratelimit;
 pub mod sync;
+pub mod vec;
 #[cfg(CONFIG_X86)]
 pub mod x86;
 

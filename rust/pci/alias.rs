@@ -13,6 +13,7 @@ use super::{
     function::port_type,
     Function, //
 };
+use crate::vec::KVecExt;
 use kernel::{
     bindings,
     prelude::*, //
@@ -108,7 +109,7 @@ impl Function {
 
 fn add(ids: &mut KVec<u32>, id: u32) -> Result {
     if !ids.contains(&id) {
-        ids.push(id, GFP_KERNEL)?;
+        ids.try_push(id, GFP_KERNEL)?;
     }
     Ok(())
 }

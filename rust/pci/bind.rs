@@ -9,7 +9,10 @@ use super::{
     all,
     Function, //
 };
-use crate::c_str;
+use crate::{
+    c_str,
+    vec::KVecExt, //
+};
 use kernel::{
     bindings,
     error::from_err_ptr,
@@ -81,7 +84,7 @@ pub fn bound_functions() -> Result<KVec<ARef<Function>>> {
     let mut bound = KVec::new();
     for function in all() {
         if function.has_driver() {
-            bound.push(function, GFP_KERNEL)?;
+            bound.try_push(function, GFP_KERNEL)?;
         }
     }
     Ok(bound)

@@ -9,7 +9,8 @@ use iommu_core::firmware::{
 };
 use iommu_ext::{
     fwnode,
-    pci::Function, //
+    pci::Function,
+    vec::KVecExt, //
 };
 use kernel::prelude::*;
 
@@ -59,7 +60,7 @@ pub(crate) fn with_path<R>(function: &Function, f: impl FnOnce(&Path<'_>) -> R) 
     let mut hops = KVec::new();
     let mut next = Some(physical);
     while let Some(function) = next {
-        hops.push(
+        hops.try_push(
             Hop {
                 bus: function.bus(),
                 devfn: function.devfn(),

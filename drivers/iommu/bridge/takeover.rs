@@ -13,7 +13,8 @@ use iommu_ext::{
     pci::{
         self,
         Function, //
-    }, //
+    },
+    vec::KVecExt, //
 };
 use kernel::{
     prelude::*,
@@ -49,7 +50,7 @@ impl Released {
         let mut functions = KVec::new();
         for function in pci::bound_functions()? {
             if select(&function, spec::unit_of(&function)?) {
-                functions.push(function, GFP_KERNEL)?;
+                functions.try_push(function, GFP_KERNEL)?;
             }
         }
         for function in functions.iter() {

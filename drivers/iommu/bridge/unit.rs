@@ -24,7 +24,8 @@ use iommu_core::{
 use iommu_ext::{
     fwnode,
     module,
-    sync::rcu_list, //
+    sync::rcu_list,
+    vec::KVecExt, //
 };
 use kernel::{
     bindings,
@@ -186,7 +187,7 @@ impl Unit {
             return Err(EEXIST);
         }
         let pin = module::Pin::new(self.module)?;
-        UNITS.lock().push(
+        UNITS.lock().try_push(
             Entry {
                 key: self.instance().key(),
                 iommu: self.iommu.get(),
@@ -293,7 +294,7 @@ impl Unit {
 
     fn forget(&self) {
         let mut units = UNITS.lock();
-        units.retain(|entry| entry.iommu != self.iommu.get());
+        units.remove_where(|entry| entry.iommu == self.iommu.get());
         if units.is_empty() {
             // A static is never dropped: give the memory back by hand.
             *units = KVec::new();

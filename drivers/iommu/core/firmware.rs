@@ -10,7 +10,8 @@
 
 use iommu_ext::{
     addr::IovaRange,
-    fwnode, //
+    fwnode,
+    vec::KVecExt, //
 };
 use kernel::{
     prelude::*,
@@ -126,7 +127,9 @@ impl Publication {
     /// `ENOMEM`.
     pub fn new(description: Description) -> Result<Self> {
         let description = Arc::new(description, GFP_KERNEL)?;
-        DESCRIPTIONS.lock().push(description.clone(), GFP_KERNEL)?;
+        DESCRIPTIONS
+            .lock()
+            .try_push(description.clone(), GFP_KERNEL)?;
         Ok(Self(description))
     }
 }
@@ -134,7 +137,7 @@ impl Publication {
 impl Drop for Publication {
     fn drop(&mut self) {
         let mut descriptions = DESCRIPTIONS.lock();
-        descriptions.retain(|other| !Arc::ptr_eq(other, &self.0));
+        descriptions.remove_where(|other| Arc::ptr_eq(other, &self.0));
         if descriptions.is_empty() {
             // A static is never dropped: give the memory back by hand.
             *descriptions = KVec::new();

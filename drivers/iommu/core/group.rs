@@ -16,6 +16,7 @@ use crate::{
         Route, //
     }, //
 };
+use iommu_ext::vec::KVecExt;
 use kernel::{
     new_mutex,
     prelude::*,
@@ -72,9 +73,9 @@ impl Group {
     /// `ENOMEM`.
     pub fn join(&self, endpoint: Arc<Endpoint>) -> Result {
         let mut routes = KVec::with_capacity(1, GFP_KERNEL)?;
-        routes.push((Route::Rid, Target::Blocked), GFP_KERNEL)?;
+        routes.try_push((Route::Rid, Target::Blocked), GFP_KERNEL)?;
         let mut members = self.members.lock();
-        members.push(Member { endpoint, routes }, GFP_KERNEL)?;
+        members.try_push(Member { endpoint, routes }, GFP_KERNEL)?;
         Ok(())
     }
 
@@ -209,7 +210,7 @@ impl Member {
         let index = match found {
             Some(index) => index,
             None => {
-                self.routes.push((route, Target::Blocked), GFP_KERNEL)?;
+                self.routes.try_push((route, Target::Blocked), GFP_KERNEL)?;
                 self.routes.len().saturating_sub(1)
             }
         };

@@ -9,7 +9,8 @@
 use crate::instance::Instance;
 use iommu_ext::{
     fwnode,
-    sync::rcu_list, //
+    sync::rcu_list,
+    vec::KVecExt, //
 };
 use kernel::{
     prelude::*,
@@ -45,7 +46,7 @@ impl Registration {
             );
             return Err(EEXIST);
         }
-        instances.push(instance.clone(), GFP_KERNEL)?;
+        instances.try_push(instance.clone(), GFP_KERNEL)?;
         Ok(Self(instance))
     }
 
@@ -59,7 +60,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         {
             let mut instances = INSTANCES.lock();
-            instances.retain(|other| !Arc::ptr_eq(other, &self.0));
+            instances.remove_where(|other| Arc::ptr_eq(other, &self.0));
             if instances.is_empty() {
                 // A static is never dropped: give the memory back by hand.
                 *instances = KVec::new();

@@ -10,6 +10,7 @@
 mod span;
 mod structure;
 
+use iommu_ext::vec::KVecExt;
 use kernel::{
     alloc::AllocError,
     fmt,
@@ -251,30 +252,30 @@ impl Dmar {
             0 => {
                 let unit = Unit::parse(structure, notes)?;
                 self.check(&unit, structure)?;
-                self.units.push(unit, GFP_KERNEL)?;
+                self.units.try_push(unit, GFP_KERNEL)?;
             }
             1 => {
                 let reserved = ReservedMemory::parse(structure, notes)?;
                 if !self.reaches(reserved.last) {
                     return Err(structure.error(16, "a limit within the host address width"));
                 }
-                self.reserved.push(reserved, GFP_KERNEL)?;
+                self.reserved.try_push(reserved, GFP_KERNEL)?;
             }
             2 => {
                 let ports = RootPorts::parse(structure, notes)?;
-                self.root_ports.push(ports, GFP_KERNEL)?;
+                self.root_ports.try_push(ports, GFP_KERNEL)?;
             }
             3 => {
                 let affinity = Affinity::parse(structure)?;
-                self.affinities.push(affinity, GFP_KERNEL)?;
+                self.affinities.try_push(affinity, GFP_KERNEL)?;
             }
             4 => {
                 let device = NamespaceDevice::parse(structure)?;
-                self.namespace.push(device, GFP_KERNEL)?;
+                self.namespace.try_push(device, GFP_KERNEL)?;
             }
             5 => {
                 let devices = IntegratedDevices::parse(structure, notes)?;
-                self.integrated.push(devices, GFP_KERNEL)?;
+                self.integrated.try_push(devices, GFP_KERNEL)?;
             }
             6 => structure::check_properties(structure, notes)?,
             _ => {
@@ -282,7 +283,7 @@ impl Dmar {
                     offset: structure.offset,
                     what: "structure of unknown type passed over",
                 };
-                notes.push(note, GFP_KERNEL)?;
+                notes.try_push(note, GFP_KERNEL)?;
             }
         }
         Ok(())

@@ -21,7 +21,8 @@ use iommu_ext::{
         Iova,
         IovaRange, //
     },
-    fwnode::SoftwareNode, //
+    fwnode::SoftwareNode,
+    vec::KVecExt, //
 };
 use kernel::prelude::*;
 
@@ -34,7 +35,7 @@ use kernel::prelude::*;
 pub(crate) fn describe(dmar: &Dmar, nodes: &[SoftwareNode]) -> Result<Description> {
     let mut units = KVec::with_capacity(dmar.units.len(), GFP_KERNEL)?;
     for (unit, node) in dmar.units.iter().zip(nodes) {
-        units.push(
+        units.try_push(
             Unit {
                 key: node.key(),
                 segment: unit.segment.into(),
@@ -46,7 +47,7 @@ pub(crate) fn describe(dmar: &Dmar, nodes: &[SoftwareNode]) -> Result<Descriptio
     }
     let mut reserved = KVec::with_capacity(dmar.reserved.len(), GFP_KERNEL)?;
     for memory in dmar.reserved.iter() {
-        reserved.push(
+        reserved.try_push(
             ReservedMemory {
                 range: IovaRange::new(Iova(memory.first), Iova(memory.last)).ok_or(EINVAL)?,
                 segment: memory.segment.into(),
@@ -57,7 +58,7 @@ pub(crate) fn describe(dmar: &Dmar, nodes: &[SoftwareNode]) -> Result<Descriptio
     }
     let mut ats_ports = KVec::with_capacity(dmar.root_ports.len(), GFP_KERNEL)?;
     for ports in dmar.root_ports.iter() {
-        ats_ports.push(
+        ats_ports.try_push(
             AtsPorts {
                 segment: ports.segment.into(),
                 all: ports.all,
@@ -69,7 +70,7 @@ pub(crate) fn describe(dmar: &Dmar, nodes: &[SoftwareNode]) -> Result<Descriptio
     // In legacy mode hardware turns ATS on by itself for devices that cannot do without (8.8).
     let mut ats_by_hardware = KVec::new();
     for devices in dmar.integrated.iter().filter(|devices| devices.required) {
-        ats_by_hardware.push(
+        ats_by_hardware.try_push(
             AtsByHardware {
                 segment: devices.segment.into(),
                 scopes: pci_scopes(&devices.scopes)?,
@@ -97,9 +98,9 @@ fn pci_scopes(scopes: &[dmar::Scope]) -> Result<KVec<Scope>> {
         };
         let mut path = KVec::with_capacity(scope.path.len(), GFP_KERNEL)?;
         for hop in scope.path.iter() {
-            path.push(hop.device << 3 | hop.function, GFP_KERNEL)?;
+            path.try_push(hop.device << 3 | hop.function, GFP_KERNEL)?;
         }
-        pci.push(
+        pci.try_push(
             Scope {
                 extent,
                 start_bus: scope.start_bus,

@@ -52,6 +52,7 @@ use iommu_ext::{
     },
     addr::PhysAddr,
     fwnode::SoftwareNode,
+    vec::KVecExt,
     x86::vector, //
 };
 use kernel::{
@@ -97,7 +98,7 @@ impl kernel::Module for Vtd {
         let claimed = claim(&dmar)?;
         let mut nodes = KVec::with_capacity(claimed.len(), GFP_KERNEL)?;
         for _ in claimed.iter() {
-            nodes.push(SoftwareNode::new()?, GFP_KERNEL)?;
+            nodes.try_push(SoftwareNode::new()?, GFP_KERNEL)?;
         }
         let publication = Publication::new(scopes::describe(&dmar, &nodes)?)?;
 
@@ -105,7 +106,7 @@ impl kernel::Module for Vtd {
         let mut units = KVec::with_capacity(claimed.len(), GFP_KERNEL)?;
         for (unit, node) in claimed.iter().zip(nodes.iter()) {
             if let Some(unit) = unit {
-                units.push(start(unit, node, &statistics, module)?, GFP_KERNEL)?;
+                units.try_push(start(unit, node, &statistics, module)?, GFP_KERNEL)?;
             }
         }
 
@@ -166,7 +167,7 @@ fn claim(dmar: &dmar::Dmar) -> Result<KVec<Option<Arc<Unit>>>> {
             Err(e) if e == ENODEV => None,
             Err(e) => return Err(e),
         };
-        claimed.push(unit, GFP_KERNEL)?;
+        claimed.try_push(unit, GFP_KERNEL)?;
     }
     if claimed.iter().all(Option::is_none) {
         pr_err!("no unit can serve\n");

@@ -12,4 +12,6 @@ pub mod memory;
 pub mod pages;
 pub mod ratelimit;
 pub mod sync;
+#[path = "../../../rust/vec.rs"]
+pub mod vec;
 pub mod x86;

@@ -29,6 +29,9 @@ impl From<AllocError> for Error {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RemoveError;
 
+/// No room; the value that has none.
+pub struct PushError<T>(pub T);
+
 /// In which context memory is asked for.
 #[derive(Clone, Copy)]
 pub struct Flags;
@@ -84,25 +87,31 @@ impl<T> KVec<T> {
         Ok(Self(Vec::with_capacity(capacity)))
     }
 
+    /// How many elements there is room for.
+    pub fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// Makes room for `additional` elements.
+    pub fn reserve(&mut self, additional: usize, _: Flags) -> Result<(), AllocError> {
+        self.0.reserve(additional);
+        Ok(())
+    }
+
     /// Appends `value`.
     pub fn push(&mut self, value: T, _: Flags) -> Result<(), AllocError> {
         self.0.push(value);
         Ok(())
     }
 
-    /// Makes room for `additional` elements more.
-    pub fn reserve(&mut self, additional: usize, _: Flags) -> Result<(), AllocError> {
-        self.0.reserve(additional);
-        Ok(())
-    }
-
-    /// Appends `value` if there is room; else gives it back.
-    pub fn push_within_capacity(&mut self, value: T) -> Result<(), T> {
-        if self.0.len() == self.0.capacity() {
-            return Err(value);
+    /// Appends `value`, if there is room.
+    pub fn push_within_capacity(&mut self, value: T) -> Result<(), PushError<T>> {
+        if self.0.len() < self.0.capacity() {
+            self.0.push(value);
+            Ok(())
+        } else {
+            Err(PushError(value))
         }
-        self.0.push(value);
-        Ok(())
     }
 
     /// Takes out the element at `index`.
@@ -116,11 +125,6 @@ impl<T> KVec<T> {
         } else {
             Err(RemoveError)
         }
-    }
-
-    /// Keeps the elements that `keep` wants.
-    pub fn retain(&mut self, keep: impl FnMut(&mut T) -> bool) {
-        self.0.retain_mut(keep);
     }
 
     /// Takes the last element.

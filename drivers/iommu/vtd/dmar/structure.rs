@@ -17,6 +17,7 @@ use super::{
     ScopeKind,
     Unit, //
 };
+use iommu_ext::vec::KVecExt;
 use kernel::{
     prelude::*,
     str::CString, //
@@ -137,10 +138,10 @@ fn parse_scopes(mut rest: Span<'_>, notes: &mut KVec<Note>) -> Result<KVec<Scope
     while !rest.bytes.is_empty() {
         let scope = rest.first(1, rest.u8(1)?.into(), Scope::HEADER_LEN)?;
         match Scope::parse(&scope)? {
-            Some(scope) => scopes.push(scope, GFP_KERNEL)?,
+            Some(scope) => scopes.try_push(scope, GFP_KERNEL)?,
             None => {
                 let what = "device scope of unknown type passed over";
-                notes.push(
+                notes.try_push(
                     Note {
                         offset: scope.offset,
                         what,
@@ -176,7 +177,7 @@ impl Scope {
         for (step, hop) in hops.bytes.chunks_exact(2).enumerate() {
             match hop {
                 [device @ 0..=31, function @ 0..=7] => {
-                    path.push(
+                    path.try_push(
                         Hop {
                             device: *device,
                             function: *function,

@@ -15,7 +15,8 @@ use iommu_ext::{
         flush_cache,
         Gfp,
         TablePage, //
-    }, //
+    },
+    vec::KVecExt, //
 };
 use kernel::{
     bitfield,
@@ -70,7 +71,7 @@ impl RootTable {
         }
         let mut contexts = KVec::with_capacity(BUSES, GFP_KERNEL)?;
         for _ in 0..BUSES {
-            contexts.push(SetOnce::new(), GFP_KERNEL)?;
+            contexts.try_push(SetOnce::new(), GFP_KERNEL)?;
         }
         Ok(pin_init!(Self {
             root,
