@@ -73,6 +73,10 @@ modules:
 	$(QUIET)KDIR='$(KDIR)' tools/build-modules
 endif
 
+.PHONY: stats
+stats: modules ## count code lines, unsafe blocks, panic call sites, exports
+	$(QUIET)$(IN) env PYTHONPATH=tools python3 -m stats build/$(ARCH) sites ceilings
+
 .PHONY: shell
 shell: modules ## an interactive guest with the modules loaded
 	$(QUIET)$(GUEST) shell --machine '$(MACHINE)' $(GUEST_OPTIONS)
