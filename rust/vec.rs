@@ -24,6 +24,13 @@ pub trait KVecExt<T> {
     /// There is no memory to grow: `value` is dropped, and the vector is as it was.
     fn try_push(&mut self, value: T, flags: Flags) -> Result<(), AllocError>;
 
+    /// Makes room for `additional` elements more. As `reserve`, but no panic is left in the code.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory: the vector is as it was.
+    fn try_reserve(&mut self, additional: usize, flags: Flags) -> Result<(), AllocError>;
+
     /// Drops the elements that `unwanted` picks; the others stay in order. As `retain`, with the
     /// opposite question, but no panic is left in the code.
     ///
@@ -34,14 +41,19 @@ pub trait KVecExt<T> {
 impl<T> KVecExt<T> for KVec<T> {
     #[inline(never)]
     fn try_push(&mut self, value: T, flags: Flags) -> Result<(), AllocError> {
+        self.try_reserve(1, flags)?;
+        self.push_within_capacity(value).map_err(|_| AllocError)
+    }
+
+    #[inline]
+    fn try_reserve(&mut self, additional: usize, flags: Flags) -> Result<(), AllocError> {
         const { assert!(size_of::<T>() != 0, "such a vector has no use for memory") };
         // An invariant of vectors: no allocation is larger than half of the address space, and
         // growing doubles the capacity.
         if self.len() > self.capacity() || self.capacity() > usize::MAX / 2 {
             return Err(AllocError);
         }
-        self.reserve(1, flags)?;
-        self.push_within_capacity(value).map_err(|_| AllocError)
+        self.reserve(additional, flags)
     }
 
     #[inline(never)]

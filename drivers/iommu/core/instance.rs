@@ -22,7 +22,8 @@ use iommu_ext::{
     fwnode,
     ida::Ida,
     ratelimit::RateLimit,
-    sync::rcu_list::RcuList, //
+    sync::rcu_list::RcuList,
+    vec::KVecExt, //
 };
 use kernel::{
     new_mutex,
@@ -127,7 +128,7 @@ impl Instance {
         let known = self.sum_of_endpoints(|endpoint| endpoint.ids().len());
         self.passing
             .lock()
-            .reserve(known.saturating_add(ids.len()), GFP_KERNEL)?;
+            .try_reserve(known.saturating_add(ids.len()), GFP_KERNEL)?;
         let endpoint = Endpoint::new(name, self.clone(), ids, device_tlb);
         let endpoint = Arc::new(endpoint, GFP_KERNEL)?;
         self.driver.probe(&endpoint)?;
