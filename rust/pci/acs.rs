@@ -12,10 +12,7 @@ use super::{
     function::port_type,
     Function, //
 };
-use kernel::{
-    bindings,
-    sync::aref::ARef, //
-};
+use kernel::bindings;
 
 /// Offset of the capability register in the ACS extended capability.
 const PCI_ACS_CAP: i32 = 4;
@@ -50,25 +47,19 @@ impl Function {
         }
     }
 
-    /// The downstream ports of the switch that this port is one of, if requests from behind one
-    /// can turn around in the switch and reach what is behind another, past the IOMMU: at least
-    /// one of the ports has no ACS, or has it off. Nothing for any other function.
-    pub fn peers_past_the_iommu(&self) -> impl Iterator<Item = ARef<Self>> + '_ {
-        let is_open = self.switch_ports().any(|port| !port.redirects());
-        self.switch_ports().filter(move |_| is_open)
-    }
-
-    /// The downstream ports of the switch that this port is one of, itself included.
-    fn switch_ports(&self) -> impl Iterator<Item = ARef<Self>> + '_ {
+    /// What `f` finds first among the downstream ports of the switch that this port is one of,
+    /// itself included, if requests from behind one can turn around in the switch and reach what
+    /// is behind another, past the IOMMU: at least one of the ports has no ACS, or has it off.
+    /// `None` for any other function.
+    pub fn find_peer_past_the_iommu<T>(&self, f: impl Fn(&Self) -> Option<T>) -> Option<T> {
         let is_port = |port: &Self| port.port_type() == Some(port_type::DOWNSTREAM);
-        let is_here = move |other: &Self| {
+        let is_here = |other: &Self| {
             is_port(other) && other.segment() == self.segment() && other.bus() == self.bus()
         };
-        let functions = is_port(self).then(super::all);
-        functions
-            .into_iter()
-            .flatten()
-            .filter(move |other| is_here(other))
+        if !is_port(self) || !super::all().any(|other| is_here(&other) && !other.redirects()) {
+            return None;
+        }
+        super::all().find_map(|other| is_here(&other).then(|| f(&other))?)
     }
 
     /// Whether what comes from behind this port goes up to the IOMMU: of what ACS it has, all

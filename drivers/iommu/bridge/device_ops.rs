@@ -245,11 +245,13 @@ unsafe extern "C" fn device_group_callback(
 /// function is one of its downstream ports or behind one; with a reference. The C core looks at
 /// the path of each function alone, and so does not see that peers can reach each other there.
 fn group_of_open_switch(function: &Function) -> Option<*mut bindings::iommu_group> {
-    let path = core::iter::successors(Some(function), |function| function.bridge());
-    path.flat_map(Function::peers_past_the_iommu)
+    let group_of = |port: &Function| {
         // SAFETY: The port is referenced; the group, if it has one, is returned with a reference.
-        .map(|port| unsafe { bindings::iommu_group_get(port.as_device()) })
-        .find(|group| !group.is_null())
+        let group = unsafe { bindings::iommu_group_get(port.as_device()) };
+        (!group.is_null()).then_some(group)
+    };
+    core::iter::successors(Some(function), |function| function.bridge())
+        .find_map(|function| function.find_peer_past_the_iommu(group_of))
 }
 
 /// Adds the endpoint of `dev` to our group behind the C group.
