@@ -8,27 +8,32 @@
 //! - how many pages are allocated. When it is dropped there must be none; a page that is freed twice
 //!   is reported at once. A page that was freed is filled with words that lead nowhere good.
 //! - what hardware that does not snoop the CPU caches would read. A cache line gets there when it
-//!   is flushed; a page that was never flushed reads as garbage. Real caches also write lines back
-//!   when they like. What is correct here does not rely on it.
+//!   is flushed, or when it likes ([`Memory::settle`]); a page that was never flushed reads as
+//!   garbage.
+//! - what is in a write buffer on the way there ([`Memory::buffer_writes`]).
 //! - how many more pages may be allocated before allocations begin to fail.
 
 use crate::addr::{
     PhysAddr,
     PAGE_SIZE, //
 };
-use std::sync::{
-    atomic::{
-        AtomicBool,
-        AtomicI64,
-        AtomicU64,
-        AtomicUsize,
-        Ordering::{
-            Relaxed,
-            SeqCst, //
-        }, //
-    },
-    Mutex,
-    OnceLock, //
+use std::{
+    collections::VecDeque,
+    sync::{
+        atomic::{
+            fence,
+            AtomicBool,
+            AtomicI64,
+            AtomicU64,
+            AtomicUsize,
+            Ordering::{
+                Relaxed,
+                SeqCst, //
+            }, //
+        },
+        Mutex,
+        OnceLock, //
+    }, //
 };
 
 /// Banks that can exist at a time.
@@ -61,6 +66,10 @@ struct Bank {
     flushes: AtomicUsize,
     /// Whether flushes take their time.
     slow: AtomicBool,
+    /// Whether what is flushed gets into a write buffer.
+    buffered: AtomicBool,
+    /// What is in there: lines, and their words.
+    pending: Mutex<VecDeque<(usize, [u64; LINE])>>,
 }
 
 /// All banks, and their words: those of the CPU, followed by those of hardware.
@@ -81,10 +90,13 @@ const ALL_WORDS: usize = BANKS * BANK_WORDS;
 fn machine() -> &'static Machine {
     static MACHINE: OnceLock<Machine> = OnceLock::new();
     MACHINE.get_or_init(|| {
-        let layout = std::alloc::Layout::from_size_align(2 * ALL_WORDS * 8, PAGE_SIZE).unwrap();
-        // SAFETY: The size is not 0. The host gives the memory when it is touched.
+        // One page more, to begin with a page. To ask for the alignment would have the host clear
+        // the memory at once, instead of giving it when it is touched.
+        let layout = std::alloc::Layout::array::<u64>(2 * ALL_WORDS + WORDS).unwrap();
+        // SAFETY: The size is not 0.
         let words: *mut u64 = unsafe { std::alloc::alloc_zeroed(layout) }.cast();
         assert!(!words.is_null());
+        let words = words.wrapping_byte_add(words.align_offset(PAGE_SIZE) * size_of::<u64>());
         let bank = || Bank {
             used: (0..PAGES).map(|_| AtomicBool::new(false)).collect(),
             next: AtomicUsize::new(0),
@@ -92,6 +104,8 @@ fn machine() -> &'static Machine {
             refused: AtomicUsize::new(0),
             flushes: AtomicUsize::new(0),
             slow: AtomicBool::new(false),
+            buffered: AtomicBool::new(false),
+            pending: Mutex::default(),
         };
         Machine {
             banks: (0..BANKS).map(|_| bank()).collect(),
@@ -114,6 +128,43 @@ impl Machine {
         assert!(word < ALL_WORDS);
         // SAFETY: As above.
         unsafe { AtomicU64::from_ptr(self.words.add(ALL_WORDS + word)) }
+    }
+
+    /// Fills the page that begins with the word `first`. To hardware it is garbage.
+    fn fill(&self, first: usize, value: u64) {
+        let pending = &self.banks[first / BANK_WORDS].pending;
+        pending
+            .lock()
+            .unwrap()
+            .retain(|(line, _)| line * LINE / WORDS != first / WORDS);
+        for word in first..first + WORDS {
+            self.cpu(word).store(value, Relaxed);
+            self.hardware(word).store(POISON, Relaxed);
+        }
+        // Before anybody learns of it.
+        fence(SeqCst);
+    }
+
+    /// Lets hardware see a cache line as the CPU does.
+    fn settle(&self, line: usize) {
+        for word in line * LINE..(line + 1) * LINE {
+            // Another CPU may flush the same line with a newer word in it: never put an older one
+            // back.
+            loop {
+                let value = self.cpu(word).load(SeqCst);
+                if self.hardware(word).load(SeqCst) == value {
+                    break;
+                }
+                self.hardware(word).store(value, SeqCst);
+            }
+        }
+    }
+
+    /// Lets hardware see a cache line that has left the write buffer.
+    fn leave_buffer(&self, (line, words): (usize, [u64; LINE])) {
+        for (word, value) in (line * LINE..).zip(words) {
+            self.hardware(word).store(value, SeqCst);
+        }
     }
 
     /// The page at `phys`, counted over all banks, if it is allocated.
@@ -201,6 +252,48 @@ impl Memory {
         self.state().slow.store(true, SeqCst);
     }
 
+    /// From here on what is flushed gets into a write buffer, between the CPU and hardware.
+    pub fn buffer_writes(&self) {
+        self.state().buffered.store(true, SeqCst);
+    }
+
+    /// Empties the write buffer. `coherent`: of what was never flushed, too, as the CPU caches hold
+    /// nothing back.
+    pub fn flush_write_buffer(&self, coherent: bool) {
+        let machine = machine();
+        let mut pending = self.state().pending.lock().unwrap();
+        pending
+            .drain(..)
+            .for_each(|line| machine.leave_buffer(line));
+        if coherent {
+            let used = self.state().used.iter();
+            for (page, _) in used.enumerate().filter(|(_, used)| used.load(SeqCst)) {
+                let first = (self.bank * BANK_WORDS + page * WORDS) / LINE;
+                (first..first + WORDS / LINE).for_each(|line| machine.settle(line));
+            }
+        }
+    }
+
+    /// A line, chosen by `chance`, gets to hardware early: caches write back, and buffers drain,
+    /// when they like.
+    pub fn settle(&self, chance: u64) {
+        let machine = machine();
+        let bank = self.state();
+        let mut pending = bank.pending.lock().unwrap();
+        if let Some(line) = pending.pop_front() {
+            return machine.leave_buffer(line);
+        }
+        // One of the pages that were allocated lately.
+        let chance = chance as usize;
+        let latest = bank.next.load(Relaxed) + PAGES - 1;
+        let page = (latest - chance % 16) % PAGES;
+        // While the lock is held the page is not used again for something else.
+        if bank.used[page].load(SeqCst) {
+            let line = (self.bank * BANK_WORDS + page * WORDS) / LINE;
+            machine.settle(line + chance / 16 % (WORDS / LINE));
+        }
+    }
+
     /// What the word at `phys` is, to the CPU or to hardware that does not snoop. `None` if no
     /// page is allocated there.
     pub fn read(&self, phys: PhysAddr, snoop: bool) -> Option<u64> {
@@ -261,6 +354,8 @@ impl Drop for Memory {
         bank.refused.store(0, SeqCst);
         bank.flushes.store(0, SeqCst);
         bank.slow.store(false, SeqCst);
+        bank.buffered.store(false, SeqCst);
+        bank.pending.lock().unwrap().clear();
         machine().taken.lock().unwrap()[self.bank] = false;
         if !std::thread::panicking() {
             assert_eq!(live, 0, "pages are leaked");
@@ -291,10 +386,7 @@ pub(crate) fn alloc(node: i32) -> Option<*mut u64> {
     bank.next.store(page + 1, Relaxed);
 
     let first = bank_index * BANK_WORDS + page * WORDS;
-    for word in first..first + WORDS {
-        machine.cpu(word).store(0, SeqCst);
-        machine.hardware(word).store(POISON, SeqCst);
-    }
+    machine.fill(first, 0);
     // SAFETY: Within the allocation.
     Some(unsafe { machine.words.add(first) })
 }
@@ -304,10 +396,7 @@ pub(crate) fn free(phys: PhysAddr) {
     let machine = machine();
     let page = machine.page_at(phys).expect("a page is freed twice");
     kernel::machine::with(|machine| machine.free(phys.0));
-    for word in page * WORDS..(page + 1) * WORDS {
-        machine.cpu(word).store(POISON, SeqCst);
-        machine.hardware(word).store(POISON, SeqCst);
-    }
+    machine.fill(page * WORDS, POISON);
     let was_used = machine.banks[page / PAGES].used[page % PAGES].swap(false, SeqCst);
     assert!(was_used, "a page is freed twice");
 }
@@ -339,14 +428,14 @@ pub(crate) fn flush(virt: *const u64, len: usize) {
     if bank.slow.load(Relaxed) {
         std::thread::yield_now();
     }
-    for word in lines.start * LINE..lines.end * LINE {
-        // Another CPU may flush the same line with a newer word in it: never put an older one back.
-        loop {
-            let value = machine.cpu(word).load(SeqCst);
-            machine.hardware(word).store(value, SeqCst);
-            if machine.cpu(word).load(SeqCst) == value {
-                break;
-            }
+    // Until here the lines may have been anywhere.
+    kernel::machine::with(|machine| machine.wrote());
+    for line in lines {
+        if bank.buffered.load(SeqCst) {
+            let words = std::array::from_fn(|i| machine.cpu(line * LINE + i).load(SeqCst));
+            bank.pending.lock().unwrap().push_back((line, words));
+        } else {
+            machine.settle(line);
         }
     }
 }

@@ -27,6 +27,10 @@ pub trait Machine: Send + Sync {
     /// The CPU waits: time passes for everything else.
     fn relax(&self);
 
+    /// The CPU has written to memory that devices read, and will go on at once: now and then
+    /// something else happens in between.
+    fn wrote(&self) {}
+
     /// The CPU takes interrupts again.
     fn enable_interrupts(&self);
 

@@ -2,6 +2,7 @@
 
 //! Atomics by the names of the kernel, over those of the host.
 
+use crate::machine;
 use std::{
     cell::UnsafeCell,
     sync::atomic as host, //
@@ -109,9 +110,10 @@ macro_rules! atomic {
                 new: $type,
                 _: O,
             ) -> Result<$type, $type> {
-                self.host().compare_exchange(old, new, O::UPDATE, O::FAILURE)
+                let found = self.host().compare_exchange(old, new, O::UPDATE, O::FAILURE);
+                machine::with(|machine| machine.wrote());
+                found
             }
-
         }
     )* };
 }
