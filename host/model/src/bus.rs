@@ -21,6 +21,13 @@ pub trait Bus: Send + Sync {
     /// Reads the 16 bytes at `address` at once.
     fn read_pair(&self, address: u64, snoop: bool) -> Found<[u64; 2]>;
 
+    /// Something, chosen by `chance`, becomes visible before it must: CPU caches write back, and
+    /// write buffers drain, when they like.
+    fn settle(&self, _chance: u64) {}
+
+    /// All that was written becomes visible, as far as no CPU cache holds it back (6.8).
+    fn flush_write_buffer(&self) {}
+
     /// Writes four bytes. Returns whether there is memory for them.
     fn write(&self, address: u64, value: u32) -> bool;
 }

@@ -28,6 +28,8 @@ pub(crate) enum Context {
         root: u64,
         /// How many levels.
         levels: u8,
+        /// TT is 01: the device may ask for translations, and is believed.
+        device_tlb: bool,
     },
     /// Refuse requests.
     Refuse(Reason),

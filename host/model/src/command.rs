@@ -62,6 +62,13 @@ impl State {
                 );
             }
         }
+        if commands == WRITE_BUFFER {
+            if !self.config.write_buffer {
+                self.history.violation("there is no write buffer");
+            }
+            // WBFS says that the command is under way.
+            self.global_status |= WRITE_BUFFER;
+        }
         // RTPS says that the last such command is done.
         self.global_status &= !(commands & ROOT_TABLE);
         if commands != 0 {
@@ -105,7 +112,10 @@ impl State {
                 self.stale_translations = true;
                 self.global_status |= ROOT_TABLE;
             }
-            WRITE_BUFFER => (),
+            WRITE_BUFFER => {
+                self.flush_write_buffer();
+                self.global_status &= !WRITE_BUFFER;
+            }
             _ if on => self.global_status |= command,
             _ => self.global_status &= !command,
         }

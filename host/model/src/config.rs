@@ -9,6 +9,12 @@ pub struct Config {
     pub coherent: bool,
     /// CM: what is absent may be cached, too.
     pub caching_mode: bool,
+    /// RWBF: writes to the tables stay in a buffer until that is flushed.
+    pub write_buffer: bool,
+    /// DT: devices may have TLBs of their own.
+    pub device_tlbs: bool,
+    /// DIT: requests to device TLBs name the physical function, too.
+    pub device_tlb_throttling: bool,
     /// PT: requests can be passed through.
     pub pass_through: bool,
     /// SC: second-stage entries can force snooping.
@@ -47,6 +53,9 @@ impl Default for Config {
         Self {
             coherent: true,
             caching_mode: false,
+            write_buffer: false,
+            device_tlbs: false,
+            device_tlb_throttling: false,
             pass_through: true,
             snoop_control: false,
             protected_memory: false,
@@ -68,6 +77,7 @@ impl Config {
     /// CAP_REG.
     pub(crate) fn capabilities(&self) -> u64 {
         u64::from((self.domain_bits - 4) / 2)
+            | u64::from(self.write_buffer) << 4
             | u64::from(self.protected_memory) << 5
             | u64::from(self.protected_memory) << 6
             | u64::from(self.caching_mode) << 7
@@ -86,9 +96,16 @@ impl Config {
     pub(crate) fn extended_capabilities(&self) -> u64 {
         u64::from(self.coherent)
             | 1 << 1
+            | u64::from(self.device_tlbs) << 2
+            | u64::from(self.device_tlb_throttling) << 41
             | u64::from(self.pass_through) << 6
             | u64::from(self.snoop_control) << 7
             | (IOTLB as u64 / 16) << 8
+    }
+
+    /// Whether tables are read as the CPU sees them.
+    pub(crate) fn sees_at_once(&self) -> bool {
+        self.coherent && !self.write_buffer
     }
 
     /// Whether tables of this many levels can be walked.

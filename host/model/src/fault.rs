@@ -35,13 +35,16 @@ pub enum Reason {
     ContextReserved = 0xb,
     /// A reserved field of a second-stage entry is not 0.
     EntryReserved = 0xc,
+    /// The context entry does not let the device send such requests: it has asked for a
+    /// translation, or says that it has translated.
+    Kind = 0xd,
     /// The translated address is one of the interrupt range.
     Interrupts = 0xe,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::RootAbsent,
         Self::ContextAbsent,
         Self::ContextInvalid,
@@ -54,6 +57,7 @@ impl Reason {
         Self::RootReserved,
         Self::ContextReserved,
         Self::EntryReserved,
+        Self::Kind,
         Self::Interrupts,
     ];
 }

@@ -31,6 +31,18 @@ pub enum Event {
         address: u64,
         reason: crate::fault::Reason,
     },
+    /// A device keeps a translation.
+    Kept {
+        sid: u16,
+        first: u64,
+        to: u64,
+    },
+    /// A device has dropped translations.
+    Dropped {
+        sid: u16,
+        first: u64,
+        last: u64,
+    },
     PageFreed {
         page: u64,
     },

@@ -11,7 +11,8 @@
 //! - It caches whatever the specification lets hardware cache, as long as it lets it: contexts,
 //!   translations, the tables on the way ([`cache`]), and what is absent in caching mode. At random
 //!   it evicts some.
-//! - It reads tables as the CPU has *flushed* them, if it is not coherent.
+//! - It reads tables as the CPU has *flushed* them, if it is not coherent, and as the write buffer
+//!   was flushed, if it has one.
 //! - It watches. What software must not do, and hardware could not report, is a [violation]: a
 //!   panic that says what led there. Above all, no page is to be freed that the unit may still
 //!   read.
@@ -22,6 +23,7 @@
 //! | `registers`, `command` | the registers, the commands | 11.4 |
 //! | `queue` | the invalidation queue | 6.5.2 |
 //! | [`cache`] | what is cached, and what an invalidation drops | 6.2 |
+//! | [`device`] | devices with TLBs of their own | 4.1, 6.5.2.5 |
 //! | `walk` | how a request is translated | 3.4, 3.7, 9 |
 //! | [`fault`] | what was refused | 7 |
 //!
@@ -33,6 +35,7 @@ pub mod bus;
 pub mod cache;
 mod command;
 pub mod config;
+pub mod device;
 pub mod fault;
 pub mod history;
 pub mod queue;

@@ -65,6 +65,14 @@ pub enum Descriptor {
         drain_reads: bool,
         drain_writes: bool,
     },
+    /// To a device: drop translations of a range. No more than `pending` such requests may be under
+    /// way.
+    DeviceTlb {
+        sid: u16,
+        pending: usize,
+        first: u64,
+        last: u64,
+    },
     Wait {
         address: u64,
         data: u32,
@@ -134,11 +142,50 @@ impl State {
         match self.random.below(3) {
             0 => (),
             1 => self.fetch(),
-            _ => {
-                if let Some(descriptor) = self.queue.fetched.pop_front() {
-                    self.execute(descriptor);
-                }
+            _ => self.execute_one(),
+        }
+    }
+
+    /// Executes one of the descriptors that were fetched. Which one is the unit's choice, but
+    /// (6.5.2.11):
+    ///
+    /// - translations go after contexts that come before them in the queue,
+    /// - device TLBs after both,
+    /// - waits after everything, answers of devices included. What comes after a wait does not
+    ///   wait for it: the driver does not use fences.
+    fn execute_one(&mut self) {
+        let fetched = &self.queue.fetched;
+        if fetched.is_empty() {
+            return;
+        }
+        let chosen = if self.random.one_in(2) {
+            0
+        } else {
+            self.random.below(fetched.len())
+        };
+        let may_pass = |before: &Descriptor| match fetched[chosen] {
+            Descriptor::Contexts(_) => true,
+            Descriptor::Translations { .. } => !matches!(before, Descriptor::Contexts(_)),
+            Descriptor::DeviceTlb { .. } => {
+                matches!(
+                    before,
+                    Descriptor::DeviceTlb { .. } | Descriptor::Wait { .. }
+                )
             }
+            Descriptor::Wait { .. } => false,
+        };
+        if !fetched.iter().take(chosen).all(may_pass) {
+            return;
+        }
+        let is_wait = matches!(fetched[chosen], Descriptor::Wait { .. });
+        if is_wait && !self.all_have_answered() {
+            return;
+        }
+        let Some(descriptor) = self.queue.fetched.remove(chosen) else {
+            return;
+        };
+        if !self.execute(descriptor) {
+            self.queue.fetched.insert(chosen, descriptor);
         }
     }
 
@@ -181,6 +228,7 @@ impl State {
         self.history.note(Event::Refused { words, code });
         self.queue.error = code;
         self.queue.doorbell = false;
+        self.errors += 1;
         self.set_status(status::QUEUE_ERROR);
     }
 
@@ -241,6 +289,7 @@ impl State {
                     drain_writes: bit(low, 6),
                 })
             }
+            3 if self.config.device_tlbs => self.decode_device_tlb(low, high),
             5 => {
                 zero(&[bit(low, 8).into(), bits(low, 31, 12), bits(high, 1, 0)])?;
                 // Without a status write nobody would learn of it but by interrupt.
@@ -258,11 +307,59 @@ impl State {
         }
     }
 
-    fn execute(&mut self, descriptor: Descriptor) {
+    /// A request to a device TLB (6.5.2.5; the range as in PCIe 10.3.1).
+    fn decode_device_tlb(&self, low: u64, high: u64) -> Result<Descriptor, u64> {
+        let physical = bits(low, 15, 12) | bits(low, 63, 52);
+        let is_reserved = bits(low, 8, 4) != 0
+            || bits(low, 31, 21) != 0
+            || bits(low, 51, 48) != 0
+            || bits(high, 11, 1) != 0
+            || physical != 0 && !self.config.device_tlb_throttling;
+        if is_reserved {
+            return Err(error::RESERVED);
+        }
+        let page = high >> 12;
+        // The lowest bit that is clear is the highest one that is not part of the address.
+        let size = page.trailing_ones();
+        let pages = match bit(high, 0) {
+            false => 1,
+            true if size == 52 => {
+                self.history
+                    .violation("a range of which no bit says where it ends");
+                return Err(error::RESERVED);
+            }
+            true => 1u64 << (size + 1),
+        };
+        let first = page / pages * pages;
+        Ok(Descriptor::DeviceTlb {
+            sid: bits(low, 47, 32) as u16,
+            // 0 is 32.
+            pending: (bits(low, 20, 16) as usize + 31) % 32 + 1,
+            first: first << 12,
+            last: (first + (pages - 1)) << 12 | 0xfff,
+        })
+    }
+
+    /// Executes a descriptor. Returns false if that must wait.
+    fn execute(&mut self, descriptor: Descriptor) -> bool {
+        if let Descriptor::DeviceTlb {
+            sid,
+            pending,
+            first,
+            last,
+        } = descriptor
+        {
+            if !self.tell_device(sid, pending, first, last) {
+                return false;
+            }
+        }
         self.history.note(Event::Executed { descriptor });
         self.queue.executed += 1;
         match descriptor {
+            Descriptor::DeviceTlb { .. } => (),
             Descriptor::Contexts(what) => {
+                // What was written before is seen by who fills the cache again (6.8).
+                self.flush_write_buffer();
                 self.caches.invalidate_contexts(what);
                 if what == Contexts::All {
                     self.stale_contexts = false;
@@ -273,13 +370,17 @@ impl State {
                 drain_reads,
                 drain_writes,
             } => {
+                self.flush_write_buffer();
                 self.caches.invalidate_translations(what);
                 if what == Translations::All && !self.stale_contexts {
                     self.stale_translations = false;
                 }
                 self.drain(what, drain_reads, drain_writes);
             }
-            Descriptor::Wait { .. } if self.queue.timeouts > 0 => self.time_out(),
+            Descriptor::Wait { .. } if self.queue.timeouts > 0 => {
+                self.queue.timeouts -= 1;
+                self.time_out(0);
+            }
             Descriptor::Wait { address, data } => {
                 if !self.bus.write(address, data) {
                     self.history
@@ -287,14 +388,18 @@ impl State {
                 }
             }
         }
+        true
     }
 
     /// A device has not answered (6.5.2.10): the waits that were fetched are dropped, and nothing
     /// is fetched until software has cleared ITE.
-    fn time_out(&mut self) {
-        self.queue.timeouts -= 1;
+    pub(crate) fn time_out(&mut self, sid: u16) {
         let is_wait = |descriptor: &Descriptor| matches!(descriptor, Descriptor::Wait { .. });
         self.queue.fetched.retain(|descriptor| !is_wait(descriptor));
+        if self.fault_status & status::TIMEOUT == 0 {
+            self.timeout_of = sid;
+        }
+        self.errors += 1;
         self.set_status(status::TIMEOUT);
     }
 }

@@ -54,7 +54,11 @@ impl State {
             (QUEUE_HEAD, 8) => (self.queue.head as u64) << 4,
             (QUEUE_TAIL, 8) => (self.queue.tail as u64) << 4,
             (QUEUE_ADDRESS, 8) => self.queue.address,
-            (QUEUE_ERROR, 8) => self.queue.error,
+            (QUEUE_ERROR, 8) => {
+                self.queue.error
+                    | u64::from(self.timeout_of) << 32
+                    | u64::from(self.completion_error_of) << 48
+            }
             _ => self.read_record(offset, size),
         }
     }

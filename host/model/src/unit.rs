@@ -13,9 +13,13 @@ use crate::{
         QUEUE, //
     },
     config::Config,
+    device::{
+        Conduct,
+        Device, //
+    },
     fault::{
+        status,
         Fault,
-        Reason,
         Record, //
     },
     history::{
@@ -46,8 +50,10 @@ pub struct InFlight {
     pub to: u64,
     /// Whether it is a write.
     pub write: bool,
-    address: u64,
-    did: u16,
+    pub(crate) address: u64,
+    pub(crate) did: u16,
+    /// The device that has translated it.
+    pub(crate) by: Option<u16>,
 }
 
 /// All that a unit consists of.
@@ -85,7 +91,14 @@ pub(crate) struct State {
 
     /// Tables and domain IDs that were read from context entries.
     pub(crate) contexts_read: BTreeSet<(u64, u16)>,
-    in_flight: Vec<InFlight>,
+    pub(crate) in_flight: Vec<InFlight>,
+    /// Devices whose TLBs are on.
+    pub(crate) devices: Vec<Device>,
+    /// ITESID, ICESID: the last device that has not answered, or what was not asked.
+    pub(crate) timeout_of: u16,
+    pub(crate) completion_error_of: u16,
+    /// How often the queue has met an error.
+    pub(crate) errors: u64,
     /// To be recorded when the queue stops.
     pub(crate) on_error: Option<Fault>,
     /// Steps for which the queue does nothing.
@@ -106,8 +119,16 @@ impl State {
                 } => access.did == did && (first..=last).contains(&access.address),
             };
             let waits = if access.write { writes } else { reads };
-            !(is_meant && (waits || always))
+            // What a device has translated is the device's business.
+            access.by.is_some() || !(is_meant && (waits || always))
         });
+    }
+
+    /// What was written to memory is seen from here on (6.8).
+    pub(crate) fn flush_write_buffer(&self) {
+        if self.config.write_buffer {
+            self.bus.flush_write_buffer();
+        }
     }
 
     /// What in memory leads to the page at `page`, beginning with the root table.
@@ -116,7 +137,7 @@ impl State {
         if root == page {
             return Some("it is the root table".into());
         }
-        let read = |at| match self.bus.read(at, self.config.coherent) {
+        let read = |at| match self.bus.read(at, self.config.sees_at_once()) {
             Found::Value(word) if word & 1 != 0 => Some(word),
             _ => None,
         };
@@ -171,6 +192,10 @@ impl Unit {
             messages: Vec::new(),
             contexts_read: BTreeSet::new(),
             in_flight: Vec::new(),
+            devices: Vec::new(),
+            timeout_of: 0,
+            completion_error_of: 0,
+            errors: 0,
             on_error: None,
             hangs: 0,
         }))
@@ -195,19 +220,25 @@ impl Unit {
         let mut guard = self.state();
         let state = &mut *guard;
         state.step_command();
+        state.step_devices();
         state.step_queue();
+        if state.random.one_in(4) {
+            let chance = state.random.below(1 << 16) as u64;
+            state.bus.settle(chance);
+        }
         if state.random.one_in(state.config.evict_one_in) {
             state.caches.evict(&mut state.random);
         }
     }
 
-    /// A device's request to read or write at `address`. Says where it goes.
+    /// A device's request to read or write at `address`, by the TLB of the device if that is on.
+    /// Says where it goes.
     ///
     /// # Errors
     ///
     /// The unit has refused the request, and recorded that.
     pub fn dma(&self, sid: u16, address: u64, write: bool) -> Result<u64, Fault> {
-        self.state().request(sid, address, write).map(|(_, to)| to)
+        self.state().device_request(sid, address, write, false)
     }
 
     /// As [`dma`](Self::dma), but the access stays in flight until an invalidation waits for it.
@@ -216,15 +247,40 @@ impl Unit {
     ///
     /// As [`dma`](Self::dma).
     pub fn begin_dma(&self, sid: u16, address: u64, write: bool) -> Result<u64, Fault> {
+        self.state().device_request(sid, address, write, true)
+    }
+
+    /// The TLB of a device is turned on, empty. The device can hold `depth` requests to drop
+    /// something.
+    pub fn enable_device_tlb(&self, sid: u16, depth: usize) {
+        self.disable_device_tlb(sid);
+        self.state().devices.push(Device::new(sid, depth));
+    }
+
+    /// The TLB of a device is turned off, if it is on: the device keeps nothing, and asks nothing.
+    pub fn disable_device_tlb(&self, sid: u16) {
         let mut state = self.state();
-        let (did, to) = state.request(sid, address, write)?;
-        state.in_flight.push(InFlight {
-            to,
-            write,
-            address,
-            did,
-        });
-        Ok(to)
+        state.devices.retain(|device| device.sid != sid);
+        state.in_flight.retain(|access| access.by != Some(sid));
+    }
+
+    /// How a device, whose TLB is on, behaves from here on.
+    pub fn set_conduct(&self, sid: u16, conduct: Conduct) {
+        let mut state = self.state();
+        let device = state.devices.iter_mut().find(|device| device.sid == sid);
+        if let Some(device) = device {
+            device.set_conduct(conduct);
+        }
+    }
+
+    /// Whether the queue has stopped, and waits for software.
+    pub fn is_stopped(&self) -> bool {
+        self.state().fault_status & (status::QUEUE_ERROR | status::TIMEOUT) != 0
+    }
+
+    /// How often the queue has met an error: IQE, ITE, ICE.
+    pub fn errors(&self) -> u64 {
+        self.state().errors
     }
 
     /// The tables that context entries have led to so far, each with its domain ID.
@@ -297,49 +353,5 @@ impl Unit {
     /// Records a fault, as if the request had been refused.
     pub fn inject(&self, fault: &Fault) {
         self.state().record(fault);
-    }
-}
-
-impl State {
-    fn request(&mut self, sid: u16, address: u64, write: bool) -> Result<(u16, u64), Fault> {
-        if self.random.one_in(self.config.evict_one_in) {
-            self.caches.evict(&mut self.random);
-        }
-        if !self.is_translating() {
-            return Ok((0, address));
-        }
-        match self.translate(sid, address, write) {
-            Ok(destination) => {
-                let to = destination.to;
-                self.history.note(Event::Translated { sid, address, to });
-                Ok((destination.did, to))
-            }
-            Err((reason, silent)) => Err(self.refuse(sid, address, write, reason, silent)),
-        }
-    }
-
-    fn refuse(
-        &mut self,
-        sid: u16,
-        address: u64,
-        write: bool,
-        reason: Reason,
-        silent: bool,
-    ) -> Fault {
-        let fault = Fault {
-            sid,
-            address,
-            write,
-            reason,
-        };
-        self.history.note(Event::Faulted {
-            sid,
-            address,
-            reason,
-        });
-        if !silent {
-            self.record(&fault);
-        }
-        fault
     }
 }

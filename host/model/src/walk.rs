@@ -61,20 +61,30 @@ impl State {
                 }
                 Ok(Destination { did, to: address })
             }
-            Context::Table { root, levels } => {
-                let bits = self.config.address_bits.min(12 + 9 * levels);
-                if self.is_too_wide(address, bits) {
+            Context::Table { root, levels, .. } => {
+                if self.is_beyond_table(address, levels) {
                     return Err(refuse(Reason::AddressWidth));
                 }
-                let to = self
-                    .leaf(did, root, levels, address, write)
-                    .map_err(refuse)?;
+                let found = self.leaf(did, root, levels, address);
+                let mut result = outcome(&found, address, write);
+                // A unit may look again before it refuses what it has a translation for.
+                let has_leaf = matches!(found.leaf, Leaf::Memory { .. });
+                if result.is_err() && has_leaf && self.random.one_in(2) {
+                    let found = self.walk_to(did, root, levels, address);
+                    result = outcome(&found, address, write);
+                }
+                let to = result.map_err(refuse)?;
                 if INTERRUPTS.contains(&to) {
                     return Err(refuse(Reason::Interrupts));
                 }
                 Ok(Destination { did, to })
             }
         }
+    }
+
+    /// Whether the unit, or a table of so many levels, does not translate an address.
+    pub(crate) fn is_beyond_table(&self, address: u64, levels: u8) -> bool {
+        self.is_too_wide(address, self.config.address_bits.min(12 + 9 * levels))
     }
 
     fn is_too_wide(&self, address: u64, bits: u8) -> bool {
@@ -87,7 +97,7 @@ impl State {
     }
 
     /// The context of a requester, cached or read.
-    fn context(&mut self, sid: u16) -> CachedContext {
+    pub(crate) fn context(&mut self, sid: u16) -> CachedContext {
         if let Some(entry) = self.caches.context(sid) {
             return entry;
         }
@@ -143,10 +153,15 @@ impl State {
         let did = did as u16;
         let levels = bits(high, 2, 0) as u8 + 2;
         match bits(low, 3, 2) {
-            0 if self.config.walks(levels) => {
+            tt @ (0 | 1) if self.config.walks(levels) && (tt == 0 || self.config.device_tlbs) => {
                 let root = bits(low, 51, 12) << 12;
                 self.contexts_read.insert((root, did));
-                Ok((did, Context::Table { root, levels }))
+                let context = Context::Table {
+                    root,
+                    levels,
+                    device_tlb: tt == 1,
+                };
+                Ok((did, context))
             }
             // The width must be the widest that the unit has.
             2 if self.config.pass_through && levels == self.config.deepest() => {
@@ -157,7 +172,7 @@ impl State {
     }
 
     fn read_pair(&mut self, at: u64, error: Reason) -> Result<[u64; 2], Reason> {
-        match self.bus.read_pair(at, self.config.coherent) {
+        match self.bus.read_pair(at, self.config.sees_at_once()) {
             Found::Value(words) => Ok(words),
             Found::Freed => {
                 self.history
@@ -169,22 +184,15 @@ impl State {
     }
 
     /// Where an address leads, cached or walked to.
-    fn leaf(
-        &mut self,
-        did: u16,
-        root: u64,
-        levels: u8,
-        address: u64,
-        write: bool,
-    ) -> Result<u64, Reason> {
-        if let Some(entry) = self.caches.leaf(did, address) {
-            let result = outcome(&entry, address, write);
-            // A unit may look again before it refuses what it has a translation for.
-            let looks_again = matches!(entry.leaf, Leaf::Memory { .. }) && self.random.one_in(2);
-            if result.is_ok() || !looks_again {
-                return result;
-            }
+    pub(crate) fn leaf(&mut self, did: u16, root: u64, levels: u8, address: u64) -> CachedLeaf {
+        match self.caches.leaf(did, address) {
+            Some(entry) => entry,
+            None => self.walk_to(did, root, levels, address),
         }
+    }
+
+    /// Where an address leads. The walk may begin at a table that is cached.
+    fn walk_to(&mut self, did: u16, root: u64, levels: u8, address: u64) -> CachedLeaf {
         let begin = self.caches.table(did, address, &mut self.random);
         let walk = match begin {
             Some(CachedTable {
@@ -210,7 +218,7 @@ impl State {
         if self.config.caching_mode || matches!(entry.leaf, Leaf::Memory { .. }) {
             self.caches.add_leaf(entry, &mut self.random);
         }
-        outcome(&entry, address, write)
+        entry
     }
 
     /// Walks the second-stage tables (9.8) from `walk` on.
@@ -225,7 +233,7 @@ impl State {
                 leaf,
             };
             let at = walk.table + 8 * (address / span % 512);
-            let entry = match self.bus.read(at, self.config.coherent) {
+            let entry = match self.bus.read(at, self.config.sees_at_once()) {
                 Found::Value(entry) => entry,
                 Found::Freed => {
                     let level = walk.level;
