@@ -31,6 +31,8 @@ use source::{
     unit, //
 };
 
+mod answers;
+mod ats;
 mod device_tlb;
 mod entries;
 mod failures;
@@ -41,3 +43,4 @@ mod queue;
 mod random;
 mod space;
 mod whole;
+mod world;

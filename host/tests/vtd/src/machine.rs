@@ -39,6 +39,11 @@ use kernel::{
 };
 use std::sync::{
     self as host,
+    atomic::{
+        AtomicBool,
+        AtomicUsize,
+        Ordering::Relaxed, //
+    },
     Mutex,
     PoisonError, //
 };
@@ -54,7 +59,11 @@ use vtd_model::{
 pub(crate) const BASE: u64 = 0xfed9_0000;
 
 /// Memory, as the unit reaches it.
-struct MemoryBus(host::Arc<Memory>);
+struct MemoryBus {
+    memory: host::Arc<Memory>,
+    /// CPU caches hold nothing back.
+    coherent: bool,
+}
 
 impl MemoryBus {
     fn found<T>(address: u64, value: Option<T>) -> Found<T> {
@@ -68,15 +77,23 @@ impl MemoryBus {
 
 impl Bus for MemoryBus {
     fn read(&self, address: u64, snoop: bool) -> Found<u64> {
-        Self::found(address, self.0.read(PhysAddr(address), snoop))
+        Self::found(address, self.memory.read(PhysAddr(address), snoop))
     }
 
     fn read_pair(&self, address: u64, snoop: bool) -> Found<[u64; 2]> {
-        Self::found(address, self.0.read_pair(PhysAddr(address), snoop))
+        Self::found(address, self.memory.read_pair(PhysAddr(address), snoop))
     }
 
     fn write(&self, address: u64, value: u32) -> bool {
-        self.0.write_low(PhysAddr(address), value)
+        self.memory.write_low(PhysAddr(address), value)
+    }
+
+    fn settle(&self, chance: u64) {
+        self.memory.settle(chance);
+    }
+
+    fn flush_write_buffer(&self) {
+        self.memory.flush_write_buffer(self.coherent);
     }
 }
 
@@ -94,6 +111,11 @@ struct Board {
     hardware: host::Arc<vtd_model::Unit>,
     /// Requests that come at any time, taken in turn.
     traffic: Mutex<(Vec<Request>, usize)>,
+    /// How often the CPU has written, and how often it has waited for a queue that has stopped.
+    writes: AtomicUsize,
+    waits: AtomicUsize,
+    /// Whether the queue had stopped when that was last looked at.
+    is_stopped: AtomicBool,
 }
 
 impl Board {
@@ -129,9 +151,21 @@ impl Board {
 
 impl machine::Machine for Board {
     fn relax(&self) {
+        // While the queue has stopped hardly anything can happen, and the driver polls thousands of
+        // times before it looks.
+        if self.is_stopped.load(Relaxed) && self.waits.fetch_add(1, Relaxed) % 64 != 0 {
+            return;
+        }
+        self.is_stopped.store(self.hardware.is_stopped(), Relaxed);
         self.hardware.step();
         self.pass_time();
         self.deliver();
+    }
+
+    fn wrote(&self) {
+        if self.writes.fetch_add(1, Relaxed) % 4 == 0 {
+            self.pass_time();
+        }
     }
 
     fn enable_interrupts(&self) {
@@ -177,12 +211,21 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new(config: Config) -> Self {
         let memory = host::Arc::new(Memory::new());
-        let bus = host::Arc::new(MemoryBus(memory.clone()));
+        if config.write_buffer {
+            memory.buffer_writes();
+        }
+        let bus = host::Arc::new(MemoryBus {
+            memory: memory.clone(),
+            coherent: config.coherent,
+        });
         let hardware = host::Arc::new(vtd_model::Unit::new(config, bus));
         let board = host::Arc::new(Board {
             memory: memory.clone(),
             hardware: hardware.clone(),
             traffic: Mutex::default(),
+            writes: AtomicUsize::new(0),
+            waits: AtomicUsize::new(0),
+            is_stopped: AtomicBool::new(false),
         });
         Self {
             hardware,

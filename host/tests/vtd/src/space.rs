@@ -17,7 +17,10 @@ use iommu_ext::{
     gather::Gather,
     pages::Gfp, //
 };
-use kernel::sync::Arc;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// A range that is mapped to another one.
 #[derive(Clone, Copy, Debug)]
@@ -161,7 +164,20 @@ impl Space {
             prot,
             Gfp::KERNEL,
         );
-        assert_eq!((mapped as u64, result), (len, Ok(())));
+        let len = match result {
+            Ok(()) => {
+                assert_eq!(mapped as u64, len);
+                len
+            }
+            // If memory has run out, the first pages may be mapped nevertheless.
+            Err(error) => {
+                assert_eq!(error, ENOMEM);
+                mapped as u64
+            }
+        };
+        if len == 0 {
+            return;
+        }
         self.mappings.push(Mapping {
             iova,
             pa,

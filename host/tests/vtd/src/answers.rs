@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Devices with a TLB of their own, and how they answer when they are told to drop something.
+
+use crate::{
+    ats::Ats,
+    machine::{
+        Machine,
+        Running, //
+    },
+    random::Random,
+    space::{
+        Mapping,
+        Space, //
+    }, //
+};
+use iommu_core::{
+    endpoint::Endpoint,
+    group::{
+        Group,
+        Target, //
+    },
+    route::Route, //
+};
+use iommu_ext::gather::Gather;
+use kernel::{
+    prelude::*,
+    print,
+    str::CString,
+    sync::Arc, //
+};
+use vtd_model::{
+    config::Config,
+    device::Conduct,
+    fault::Reason, //
+};
+
+const SID: u16 = 0x0048;
+
+/// A device that keeps translations of all that is mapped in its domain.
+struct Setup {
+    space: Space,
+    random: Random,
+    group: Arc<Group>,
+    endpoint: Arc<Endpoint>,
+    running: Running,
+    machine: Machine,
+}
+
+impl Setup {
+    fn new(seed: u64) -> Self {
+        print::capture();
+        let config = Config {
+            device_tlbs: true,
+            seed,
+            ..Config::default()
+        };
+        let machine = Machine::new(config);
+        let running = Running::new(&machine, &config);
+        let mut ids = KVec::new();
+        ids.push(SID.into(), GFP_KERNEL).unwrap();
+        let name = CString::try_from(c"0000:00:09.0").unwrap();
+        let tlb = Ats::new(&machine, SID, 4, false).device_tlb();
+        let endpoint = running.instance.probe(name, ids, Some(tlb)).unwrap();
+        let group = Group::new().unwrap();
+        group.join(endpoint.clone()).unwrap();
+        let mut setup = Self {
+            space: Space::new(&endpoint),
+            random: Random::new(seed),
+            group,
+            endpoint,
+            running,
+            machine,
+        };
+        for _ in 0..12 {
+            setup.space.map(&mut setup.random);
+        }
+        setup.attach(Target::Domain(setup.space.domain.clone()));
+        for mapping in &setup.space.mappings {
+            // Until the device has asked for it: it may also do without.
+            for _ in 0..8 {
+                let _ = setup.reach(mapping);
+            }
+        }
+        setup
+    }
+
+    fn attach(&self, target: Target) {
+        let attached = self.group.attach(&self.endpoint, Route::Rid, target);
+        attached.unwrap();
+    }
+
+    /// Where the device gets with the address.
+    fn reach(&self, mapping: &Mapping) -> Option<u64> {
+        let dma = |write| self.machine.hardware.dma(SID, mapping.iova, write).ok();
+        dma(false).or_else(|| dma(true))
+    }
+
+    /// Unmaps something. What can be reached of it after that?
+    fn unmap(&mut self) -> Option<u64> {
+        let mut gather = Gather::new();
+        let gone = self.space.unmap(&mut self.random, &mut gather)?;
+        self.space.domain.sync(&mut gather);
+        (0..8).find_map(|_| self.reach(&gone))
+    }
+
+    fn end(self) {
+        self.group.leave(&self.endpoint, &Target::Blocked);
+        self.running.instance.release(&self.endpoint);
+    }
+}
+
+#[test]
+fn a_device_is_waited_for() {
+    for seed in 1..20 {
+        for conduct in [Conduct::Prompt, Conduct::Slow, Conduct::Confused] {
+            let mut setup = Setup::new(seed);
+            setup.machine.hardware.set_conduct(SID, conduct);
+            for _ in 0..8 {
+                assert_eq!(setup.unmap(), None, "seed {seed}, {conduct:?}");
+            }
+            setup.end();
+        }
+    }
+}
+
+/// An answer to what was not asked is told, and is no answer to what was.
+#[test]
+fn an_answer_to_something_else_is_told() {
+    let mut setup = Setup::new(5);
+    setup.machine.hardware.set_conduct(SID, Conduct::Confused);
+    while setup.machine.hardware.errors() == 0 {
+        assert_eq!(setup.unmap(), None);
+    }
+    setup.end();
+}
+
+/// Without leave to do so a device neither gets a translation nor is believed that it has one.
+#[test]
+fn a_device_is_believed_while_it_may_translate_only() {
+    for seed in 1..20 {
+        let setup = Setup::new(seed);
+        let kept = setup.space.mappings.clone();
+        // The context entry goes, but the device is not told.
+        setup.machine.hardware.set_conduct(SID, Conduct::Silent);
+        setup.attach(Target::Identity);
+        setup.machine.hardware.enable_device_tlb(SID, 4);
+        for mapping in &kept {
+            for _ in 0..8 {
+                let to = setup.machine.hardware.dma(SID, mapping.iova, false);
+                // What comes untranslated passes, as far as there is memory.
+                let passes = match to {
+                    Ok(to) => to == mapping.iova,
+                    Err(fault) => fault.reason == Reason::AddressWidth,
+                };
+                assert!(passes, "{to:x?}");
+            }
+        }
+        setup.machine.hardware.disable_device_tlb(SID);
+        let Setup {
+            space,
+            group,
+            endpoint,
+            running,
+            machine,
+            ..
+        } = setup;
+        group.leave(&endpoint, &Target::Blocked);
+        running.instance.release(&endpoint);
+        drop(space);
+        drop(running);
+        // As the device has not answered, the table is kept.
+        machine.forget();
+    }
+}
+
+/// A device that never answers may keep what it has. It must not get anywhere with it.
+#[test]
+#[ignore = "the driver goes on to believe a device that does not answer"]
+fn a_device_that_does_not_answer_gets_nowhere() {
+    for seed in 1..10 {
+        let mut setup = Setup::new(seed);
+        setup.machine.hardware.set_conduct(SID, Conduct::Silent);
+        for _ in 0..4 {
+            assert_eq!(setup.unmap(), None, "seed {seed}");
+        }
+        std::mem::forget(setup.machine.memory.clone());
+        setup.end();
+    }
+}

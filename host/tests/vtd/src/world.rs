@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The whole driver at work: endpoints come and go, domains are attached, replaced and freed, and
+//! after each step every device reaches what it may reach, and nothing else.
+//!
+//! What may be reached is kept in lists that know nothing of tables and caches: what each requester
+//! ID leads to, and what is mapped in each domain.
+
+use crate::{
+    ats::Ats,
+    machine::{
+        Machine,
+        Request,
+        Running, //
+    },
+    random::Random,
+    space::Space, //
+};
+use iommu_core::{
+    endpoint::Endpoint,
+    group::{
+        Group,
+        Target, //
+    },
+    route::Route, //
+};
+use iommu_ext::gather::Gather;
+use kernel::{
+    prelude::*,
+    processor::cpu_relax,
+    str::CString,
+    sync::Arc, //
+};
+use std::collections::BTreeMap;
+use vtd_model::{
+    config::Config,
+    device::Conduct,
+    fault::Reason,
+    queue::Refusal, //
+};
+
+/// Where a requester leads. Domains are named by number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Blocked,
+    Identity,
+    Space(u64),
+}
+
+/// Requester IDs of the endpoints, by group. Those of a group that has two share one.
+const GROUPS: [&[&[u32]]; 5] = [
+    &[&[0x0010]],
+    &[&[0x0108]],
+    &[&[0x0200, 0x0300], &[0x0201, 0x0300]],
+    &[&[0x0109, 0x01f8, 0xff00]],
+    &[&[0x0110], &[0x0118]],
+];
+
+/// Refusals that a queue gets over: each descriptor has a wider one.
+const REFUSALS: [Refusal; 3] = [refusal(2, 3), refusal(1, 3), refusal(2, 2)];
+
+const fn refusal(kind: u64, granularity: u64) -> Refusal {
+    Refusal { kind, granularity }
+}
+
+/// An endpoint that is there.
+struct Member {
+    group: usize,
+    endpoint: Arc<Endpoint>,
+    place: Place,
+    /// If it has a TLB.
+    ats: Option<Arc<Ats>>,
+}
+
+/// The system under test, and what should be true of it. Dropped from the top down.
+pub(crate) struct World<'a> {
+    members: Vec<Member>,
+    spaces: BTreeMap<u64, Space>,
+    groups: Vec<Arc<Group>>,
+    running: Running,
+    machine: &'a Machine,
+    random: Random,
+    /// What each requester ID leads to.
+    places: BTreeMap<u32, Place>,
+    next_space: u64,
+    config: Config,
+    /// Whether the queue meets errors, and memory runs out.
+    has_errors: bool,
+    /// Whether some descriptors are refused.
+    refuses: bool,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(machine: &'a Machine, config: Config, has_errors: bool) -> Self {
+        Self {
+            members: Vec::new(),
+            spaces: BTreeMap::new(),
+            groups: GROUPS.iter().map(|_| Group::new().unwrap()).collect(),
+            running: Running::new(machine, &config),
+            machine,
+            random: Random::new(config.seed),
+            places: BTreeMap::new(),
+            next_space: 0,
+            config,
+            has_errors,
+            refuses: false,
+        }
+    }
+
+    pub(crate) fn step(&mut self) {
+        if self.has_errors {
+            self.change_errors();
+        }
+        match self.random.below(100) {
+            0..=2 => self.come(),
+            3..=4 => self.go(),
+            5..=14 => self.attach(),
+            15..=17 => self.free_space(),
+            18..=52 => self.map(),
+            53..=87 => self.unmap(),
+            _ => self.change_traffic(),
+        }
+        for _ in 0..4 {
+            let request = self.request();
+            self.check(request, None);
+        }
+        if !self.has_errors {
+            assert_eq!(self.machine.hardware.errors(), 0, "errors of the queue");
+        }
+    }
+
+    /// Now and then some descriptors are refused for a step, a device does not answer once, or
+    /// devices behave in another way from now on.
+    fn change_errors(&mut self) {
+        let hardware = &self.machine.hardware;
+        if std::mem::take(&mut self.refuses) {
+            hardware.refuse(&[]);
+        }
+        match self.random.below(100) {
+            0 => {
+                let refused = 1 + self.random.index(&REFUSALS);
+                hardware.refuse(&REFUSALS[..refused]);
+                self.refuses = true;
+            }
+            1 => hardware.time_out(1),
+            2..=4 => {
+                let conducts = [Conduct::Prompt, Conduct::Slow, Conduct::Confused];
+                for sid in self.places.keys() {
+                    hardware.set_conduct(*sid as u16, *self.random.of(&conducts));
+                }
+            }
+            _ => (),
+        }
+    }
+
+    /// An endpoint appears, and joins its group.
+    fn come(&mut self) {
+        let group = self.random.index(&GROUPS);
+        let ids = *self.random.of(GROUPS[group]);
+        if self
+            .members
+            .iter()
+            .any(|member| member.endpoint.ids() == ids)
+        {
+            return;
+        }
+        let mut own = KVec::new();
+        for id in ids {
+            own.push(*id, GFP_KERNEL).unwrap();
+            self.places.entry(*id).or_insert(Place::Blocked);
+        }
+        let ats = match *ids {
+            [id] if self.config.device_tlbs && self.random.percent(80) => {
+                let depth = *self.random.of(&[0, 1, 5]);
+                Some(Ats::new(
+                    self.machine,
+                    id as u16,
+                    depth,
+                    self.random.percent(10),
+                ))
+            }
+            _ => None,
+        };
+        let name = CString::try_from(c"0000:00:00.0").unwrap();
+        let tlb = ats.clone().map(|ats| ats.device_tlb());
+        if self.has_errors && self.random.percent(20) {
+            self.machine.memory.fail_after(0);
+        }
+        let probed = self.running.instance.probe(name, own, tlb);
+        self.machine.memory.fail_no_more();
+        let Ok(endpoint) = probed else {
+            assert!(self.has_errors);
+            return;
+        };
+        self.groups[group].join(endpoint.clone()).unwrap();
+        let place = Place::Blocked;
+        self.members.push(Member {
+            group,
+            endpoint,
+            place,
+            ats,
+        });
+    }
+
+    /// An endpoint disappears.
+    fn go(&mut self) {
+        if self.members.is_empty() {
+            return;
+        }
+        let index = self.random.index(&self.members);
+        if let Some(ats) = &self.members[index].ats {
+            // It may have been pulled out already, or may be now.
+            if self.random.percent(40) {
+                ats.go();
+            }
+            if self.random.percent(20) {
+                return;
+            }
+        }
+        let gone = self.members.swap_remove(index);
+        self.groups[gone.group].leave(&gone.endpoint, &Target::Blocked);
+        self.running.instance.release(&gone.endpoint);
+        for id in gone.endpoint.ids() {
+            let is_shared = self
+                .members
+                .iter()
+                .any(|member| member.endpoint.ids().contains(id) && member.place == gone.place);
+            if !is_shared {
+                self.places.insert(*id, Place::Blocked);
+            }
+        }
+    }
+
+    /// An endpoint is made to lead somewhere, be it where it leads already. If it shares an ID with
+    /// others, they follow, but not always.
+    fn attach(&mut self) {
+        if self.members.is_empty() {
+            return;
+        }
+        let index = self.random.index(&self.members);
+        let place = self.place();
+        let group = self.members[index].group;
+        let all = self.random.percent(80);
+        for other in 0..self.members.len() {
+            if other == index || (all && self.members[other].group == group) {
+                self.attach_one(other, place);
+            }
+        }
+    }
+
+    fn place(&mut self) -> Place {
+        match self.random.below(10) {
+            0 => Place::Blocked,
+            1 => Place::Identity,
+            2..=3 if self.spaces.len() < 6 => {
+                let space = Space::new(&self.members[0].endpoint);
+                self.next_space += 1;
+                self.spaces.insert(self.next_space, space);
+                Place::Space(self.next_space)
+            }
+            _ => {
+                let known: Vec<u64> = self.spaces.keys().copied().collect();
+                match known[..] {
+                    [] => Place::Blocked,
+                    _ => Place::Space(*self.random.of(&known)),
+                }
+            }
+        }
+    }
+
+    fn attach_one(&mut self, index: usize, place: Place) {
+        let member = &mut self.members[index];
+        let target = match place {
+            Place::Blocked => Target::Blocked,
+            Place::Identity => Target::Identity,
+            Place::Space(number) => Target::Domain(self.spaces[&number].domain.clone()),
+        };
+        let result = self.groups[member.group].attach(&member.endpoint, Route::Rid, target);
+        if place == Place::Identity && !self.config.pass_through {
+            assert_eq!(result, Err(EINVAL));
+            return;
+        }
+        assert_eq!(result, Ok(()));
+        member.place = place;
+        for id in member.endpoint.ids() {
+            self.places.insert(*id, place);
+        }
+    }
+
+    /// A domain that nobody leads to goes.
+    fn free_space(&mut self) {
+        let members = &self.members;
+        let is_used = |number: u64| {
+            members
+                .iter()
+                .any(|member| member.place == Place::Space(number))
+        };
+        let unused = self.spaces.keys().copied().find(|number| !is_used(*number));
+        unused.map(|number| self.spaces.remove(&number));
+    }
+
+    fn space(&mut self) -> Option<u64> {
+        let known: Vec<u64> = self.spaces.keys().copied().collect();
+        (!known.is_empty()).then(|| *self.random.of(&known))
+    }
+
+    fn map(&mut self) {
+        let Some(space) = self.space().and_then(|number| self.spaces.get_mut(&number)) else {
+            return;
+        };
+        if self.has_errors && self.random.percent(5) {
+            self.machine.memory.fail_after(self.random.below(4) as u32);
+            space.map(&mut self.random);
+            self.machine.memory.fail_no_more();
+        } else {
+            space.map(&mut self.random);
+        }
+    }
+
+    /// Unmaps a few ranges of a domain, and sends one invalidation for all of them.
+    fn unmap(&mut self) {
+        let Some(number) = self.space() else {
+            return;
+        };
+        let mut gather = Gather::new();
+        let mut gone = Vec::new();
+        for _ in 0..*self.random.of(&[1, 1, 2, 3]) {
+            self.begin_access(number);
+            let space = self.spaces.get_mut(&number).unwrap();
+            gone.extend(space.unmap(&mut self.random, &mut gather));
+            // What is cached may still be used. It may lead where it led, or nowhere.
+            for mapping in &gone {
+                let address = mapping.iova + self.random.below(mapping.len);
+                let request = self.request_at(address);
+                let to = mapping.pa + (address - mapping.iova);
+                self.check(request, Some((number, to)));
+            }
+        }
+        let space = &self.spaces[&number];
+        if self.random.percent(80) {
+            space.domain.sync(&mut gather);
+        } else {
+            space.domain.flush_all().unwrap();
+            gather.free_pages();
+        }
+        let in_flight = self.machine.hardware.in_flight();
+        for mapping in gone {
+            let lands = |to: u64| to.wrapping_sub(mapping.pa) < mapping.len;
+            let late = in_flight.iter().find(|access| lands(access.to));
+            assert_eq!(late, None, "an access goes on after its mapping is gone");
+            for sid in self.leading_to(number) {
+                let request = Request {
+                    sid,
+                    address: mapping.iova + self.random.below(mapping.len),
+                    write: self.random.percent(50),
+                };
+                self.check(request, None);
+            }
+        }
+    }
+
+    /// The requester IDs that lead to a domain.
+    fn leading_to(&self, number: u64) -> Vec<u16> {
+        let places = self.places.iter();
+        places
+            .filter(|(_, place)| **place == Place::Space(number))
+            .map(|(sid, _)| *sid as u16)
+            .collect()
+    }
+
+    /// Has a device begin an access to the domain that takes its time.
+    fn begin_access(&mut self, number: u64) {
+        let request = self.request();
+        let leads = self.places.get(&request.sid.into()) == Some(&Place::Space(number));
+        if leads && self.random.percent(30) {
+            let Request {
+                sid,
+                address,
+                write,
+            } = request;
+            let _ = self.machine.hardware.begin_dma(sid, address, write);
+        }
+    }
+
+    /// Some request.
+    fn request(&mut self) -> Request {
+        let number = self.space();
+        let address = match number.and_then(|number| self.spaces.get(&number)) {
+            Some(space) => space.address(&mut self.random),
+            None => self.random.below(1 << 40),
+        };
+        self.request_at(address)
+    }
+
+    /// Some request for `address`.
+    fn request_at(&mut self, address: u64) -> Request {
+        let known: Vec<u32> = self.places.keys().copied().collect();
+        let sid = match known[..] {
+            [] => 0x0666,
+            // Some neighbour.
+            _ if self.random.percent(2) => *self.random.of(&known) ^ 1 << self.random.below(16),
+            _ => *self.random.of(&known),
+        };
+        Request {
+            sid: sid as u16,
+            address,
+            write: self.random.percent(50),
+        }
+    }
+
+    fn change_traffic(&mut self) {
+        let count = self.random.below(12);
+        let requests = (0..count).map(|_| self.request()).collect();
+        self.machine.traffic(requests);
+    }
+
+    /// Has the device send the request. It must lead where it should; where the requester leads to
+    /// the domain `stale` names, it may also lead to the address there.
+    fn check(&mut self, request: Request, stale: Option<(u64, u64)>) {
+        let Request {
+            sid,
+            address,
+            write,
+        } = request;
+        // The interrupt range is no memory (3.14).
+        if (0xfee0_0000..=0xfeef_ffff).contains(&address) {
+            return;
+        }
+        let place = self
+            .places
+            .get(&sid.into())
+            .copied()
+            .unwrap_or(Place::Blocked);
+        let expected = match place {
+            Place::Blocked => None,
+            Place::Identity => (address >> self.config.host_bits == 0).then_some(address),
+            Place::Space(number) => self.spaces[&number].lookup(address, write),
+        };
+        let result = self.machine.hardware.dma(sid, address, write);
+        let is_stale =
+            stale.is_some_and(|(number, to)| place == Place::Space(number) && result == Ok(to));
+        if !is_stale {
+            assert_eq!(
+                result.ok(),
+                expected,
+                "{request:x?}: {place:?}, {result:x?}"
+            );
+        }
+        if let Err(fault) = result {
+            let reasons: &[Reason] = match place {
+                Place::Blocked => &[Reason::RootAbsent, Reason::ContextAbsent],
+                Place::Identity => &[Reason::AddressWidth],
+                Place::Space(_) => &[Reason::Read, Reason::Write, Reason::AddressWidth],
+            };
+            assert!(reasons.contains(&fault.reason), "{place:?}: {fault:x?}");
+        }
+        // Take the interrupt, if there is one.
+        cpu_relax();
+    }
+
+    /// Everybody leaves, and all domains are freed.
+    pub(crate) fn end(mut self) {
+        self.machine.hardware.refuse(&[]);
+        while !self.members.is_empty() {
+            self.go();
+        }
+        self.spaces.clear();
+        assert_eq!(self.running.instance.domains(), 0);
+        let request = self.request_at(0x1000);
+        self.check(request, None);
+    }
+}
