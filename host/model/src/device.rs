@@ -41,6 +41,8 @@ pub enum Conduct {
     Slow,
     /// It neither drops anything nor answers.
     Silent,
+    /// It loses one request, and then answers soon.
+    Forgetful,
     /// It first answers what it was not asked.
     Confused,
 }
@@ -150,11 +152,14 @@ impl State {
         };
         let sid = device.sid;
         match device.conduct {
-            Conduct::Silent if request.age > PATIENCE => {
+            Conduct::Silent | Conduct::Forgetful if request.age > PATIENCE => {
                 device.requests.pop_front();
+                if device.conduct == Conduct::Forgetful {
+                    device.conduct = Conduct::Prompt;
+                }
                 self.time_out(sid);
             }
-            Conduct::Silent => (),
+            Conduct::Silent | Conduct::Forgetful => (),
             Conduct::Slow if request.age < self.random.below(SLOWNESS) => (),
             Conduct::Confused if self.random.one_in(2) => {
                 // The answer names no request: it is dropped (6.5.2.10).

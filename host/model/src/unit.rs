@@ -264,6 +264,11 @@ impl Unit {
         state.in_flight.retain(|access| access.by != Some(sid));
     }
 
+    /// Whether the TLB of a device is on.
+    pub fn has_device_tlb(&self, sid: u16) -> bool {
+        self.state().devices.iter().any(|device| device.sid == sid)
+    }
+
     /// How a device, whose TLB is on, behaves from here on.
     pub fn set_conduct(&self, sid: u16, conduct: Conduct) {
         let mut state = self.state();

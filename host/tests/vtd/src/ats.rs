@@ -49,6 +49,16 @@ impl Ats {
         DeviceTlb::new(self, depth, sid.into())
     }
 
+    /// Whether ATS can be turned on.
+    pub(crate) fn works(&self) -> bool {
+        !self.refuses && !self.is_gone()
+    }
+
+    /// Whether ATS is on.
+    pub(crate) fn is_on(&self) -> bool {
+        self.hardware.has_device_tlb(self.sid)
+    }
+
     /// The device is pulled out.
     pub(crate) fn go(&self) {
         self.is_gone.store(true, Relaxed);
@@ -58,7 +68,7 @@ impl Ats {
 
 impl Control for Ats {
     fn enable(&self) -> Result {
-        if self.refuses || self.is_gone() {
+        if !self.works() {
             return Err(EIO);
         }
         let depth = usize::from(self.depth.wrapping_sub(1) % 32) + 1;

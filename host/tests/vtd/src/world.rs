@@ -148,6 +148,12 @@ impl<'a> World<'a> {
                 for sid in self.places.keys() {
                     hardware.set_conduct(*sid as u16, *self.random.of(&conducts));
                 }
+                // One of them only: the queue tries three times.
+                let sids: Vec<u32> = self.places.keys().copied().collect();
+                if !sids.is_empty() {
+                    let sid = *self.random.of(&sids);
+                    hardware.set_conduct(sid as u16, Conduct::Forgetful);
+                }
             }
             _ => (),
         }
@@ -282,6 +288,10 @@ impl<'a> World<'a> {
         }
         assert_eq!(result, Ok(()));
         member.place = place;
+        if let Some(ats) = &member.ats {
+            let may_be_on = matches!(place, Place::Space(_));
+            assert_eq!(ats.is_on(), may_be_on && ats.works(), "ATS");
+        }
         for id in member.endpoint.ids() {
             self.places.insert(*id, place);
         }
