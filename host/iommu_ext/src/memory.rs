@@ -37,7 +37,7 @@ use std::{
 };
 
 /// Banks that can exist at a time.
-const BANKS: usize = 64;
+const BANKS: usize = 96;
 /// Pages in a bank.
 const PAGES: usize = 2048;
 /// Words in a page.

@@ -287,7 +287,7 @@ impl State {
 
     /// A request that a device has translated: it is believed if its context entry says so, and
     /// goes where it says (9.3, TT).
-    fn translated_request(
+    pub(crate) fn translated_request(
         &mut self,
         sid: u16,
         address: u64,

@@ -264,6 +264,15 @@ impl Unit {
         state.in_flight.retain(|access| access.by != Some(sid));
     }
 
+    /// A request of which the device says that it has translated it to `to`, be that true or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`dma`](Self::dma): the device is not believed.
+    pub fn forged_dma(&self, sid: u16, to: u64, write: bool) -> Result<u64, Fault> {
+        self.state().translated_request(sid, to, write, to)
+    }
+
     /// Whether the TLB of a device is on.
     pub fn has_device_tlb(&self, sid: u16) -> bool {
         self.state().devices.iter().any(|device| device.sid == sid)

@@ -54,6 +54,11 @@ impl Ats {
         !self.refuses && !self.is_gone()
     }
 
+    /// Whether ATS cannot be turned on, even while the device is there.
+    pub(crate) fn refuses(&self) -> bool {
+        self.refuses
+    }
+
     /// Whether ATS is on.
     pub(crate) fn is_on(&self) -> bool {
         self.hardware.has_device_tlb(self.sid)

@@ -446,6 +446,10 @@ impl<'a> World<'a> {
             Place::Identity => (address >> self.config.host_bits == 0).then_some(address),
             Place::Space(number) => self.spaces[&number].lookup(address, write),
         };
+        if self.random.percent(10) && !self.may_translate(sid) {
+            let forged = self.machine.hardware.forged_dma(sid, address, write);
+            assert!(forged.is_err(), "{sid:x}: {place:?}: is believed");
+        }
         let result = self.machine.hardware.dma(sid, address, write);
         let is_stale =
             stale.is_some_and(|(number, to)| place == Place::Space(number) && result == Ok(to));
@@ -466,6 +470,14 @@ impl<'a> World<'a> {
         }
         // Take the interrupt, if there is one.
         cpu_relax();
+    }
+
+    /// Whether a device that works has this requester ID and a TLB.
+    fn may_translate(&self, sid: u16) -> bool {
+        self.members.iter().any(|member| {
+            let is_meant = member.endpoint.ids().contains(&sid.into());
+            is_meant && member.ats.as_ref().is_some_and(|ats| !ats.refuses())
+        })
     }
 
     /// Everybody leaves, and all domains are freed.
