@@ -64,7 +64,8 @@ static int child_in_use(struct device *dev, void *why)
 
 /*
  * Why the driver of @pdev must not be released, or NULL if nothing is known. What is below a bridge
- * is not the bridge's: it has a driver of its own. An error pointer if there is no memory to say it.
+ * is not the bridge's: it has a driver of its own. An error pointer if there is no memory for the
+ * text.
  */
 char *rust_iommu_helper_why_busy(struct pci_dev *pdev)
 {

@@ -227,11 +227,11 @@ impl<'a> World<'a> {
         self.groups[gone.group].leave(&gone.endpoint, &Target::Blocked);
         self.running.instance.release(&gone.endpoint);
         for id in gone.endpoint.ids() {
-            let is_shared = self
-                .members
-                .iter()
-                .any(|member| member.endpoint.ids().contains(id) && member.place == gone.place);
-            if !is_shared {
+            let stays = self.members.iter().any(|member| {
+                member.endpoint.ids().contains(id)
+                    && (member.place == gone.place || gone.place == Place::Blocked)
+            });
+            if !stays {
                 self.places.insert(*id, Place::Blocked);
             }
         }
