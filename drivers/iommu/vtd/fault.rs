@@ -7,23 +7,32 @@
 //! records nothing more until that bit is cleared: so a storm ends by itself, and reading is
 //! bounded.
 //!
+//! The interrupt is sent when FSTS_REG becomes other than 0, and not for what is set after that
+//! (11.4.7, FECTL_REG.IP). Errors of the invalidation queue are in that register, too: a fault that is
+//! recorded while there is one sends nothing. So the handler sees to the queue as well, and ends
+//! when it has found nothing set. What is set later, by whoever, finds the register clear and has
+//! an interrupt of its own: nothing can be left behind, and whoever else clears an error of the
+//! queue need not look for faults.
+//!
 //! Fault processing disable (the context entry's FPD) is not used against storms. It would have to
 //! be written, and invalidated, from the interrupt; and of a device that has faulted often the next
 //! fault is the one to know about. The overflow bit and the rate limit of the log bound the work as
 //! well: a unit that has overflown is silent until we are done.
 
-use crate::regs::{
-    capability::FaultRecords,
-    fault::{
-        FrcdHigh,
-        FrcdLow,
-        FEADDR_REG,
-        FECTL_REG,
-        FEDATA_REG,
-        FEUADDR_REG,
-        FSTS_REG, //
+use crate::{
+    regs::{
+        fault::{
+            FrcdHigh,
+            FrcdLow,
+            FEADDR_REG,
+            FECTL_REG,
+            FEDATA_REG,
+            FEUADDR_REG,
+            FSTS_REG, //
+        },
+        Regs, //
     },
-    Regs, //
+    unit::Unit, //
 };
 use iommu_core::{
     fault::{
@@ -52,47 +61,56 @@ use kernel::{
 /// The fault event of a unit: delivers what the unit has recorded.
 #[pin_data]
 pub(crate) struct FaultEvent {
-    regs: Arc<Regs>,
-    records: FaultRecords,
+    unit: Arc<Unit>,
     instance: Arc<Instance>,
     #[pin]
     overflow_limit: RateLimit,
 }
 
 impl FaultEvent {
-    /// The event of the unit with these registers, whose faults are those of `instance`.
-    pub(crate) fn new(
-        regs: Arc<Regs>,
-        records: FaultRecords,
-        instance: Arc<Instance>,
-    ) -> impl PinInit<Self> {
+    /// The event of `unit`, whose faults are those of `instance`.
+    pub(crate) fn new(unit: Arc<Unit>, instance: Arc<Instance>) -> impl PinInit<Self> {
         pin_init!(Self {
-            regs,
-            records,
+            unit,
             instance,
             overflow_limit <- RateLimit::new(),
         })
     }
 
-    /// Delivers the faults that are pending, and lets the unit record more.
-    ///
-    /// The unit sends its next event when a record fills while none is pending: so all of them
-    /// must be freed, also those that fill meanwhile.
+    fn regs(&self) -> &Regs {
+        self.unit.regs()
+    }
+
+    /// Delivers the faults that are pending, and lets the unit go on, until it has nothing to tell.
     fn drain(&self) -> IrqReturn {
         // As many rounds as it takes in practice, where records fill more slowly than they are
         // read, or overflow.
         const ROUNDS: usize = 16;
+        // If a record fills in each of them, the others are freed unread: that is fast enough to
+        // find all of them free once, or for an overflow.
+        const UNREAD: usize = 16;
+        let records = &self.unit.features.fault_records;
         let mut handled = IrqReturn::None;
-        for _ in 0..ROUNDS {
-            let status = self.regs.read(FSTS_REG);
-            if !status.ppf() && !status.pfo() {
+        for round in 0..ROUNDS + UNREAD {
+            let status = self.regs().read(FSTS_REG);
+            let is_recorded = status.ppf() || status.pfo();
+            if !is_recorded && !status.is_of_queue() {
                 break;
             }
             handled = IrqReturn::Handled;
-            self.deliver_from(status.fri().into());
+            if status.is_of_queue() {
+                self.unit.queue.recover();
+            }
+            if is_recorded && round < ROUNDS {
+                self.deliver_from(status.fri().into());
+            } else if is_recorded {
+                records.free_all(self.regs());
+            }
             if status.pfo() {
                 // Only now that all records are free: the unit goes on recording.
-                self.regs.write_reg(FSTS_REG::zeroed().with_pfo(true));
+                self.regs().write_reg(FSTS_REG::zeroed().with_pfo(true));
+            }
+            if status.pfo() || round == ROUNDS {
                 self.log_overflow();
             }
         }
@@ -101,7 +119,8 @@ impl FaultEvent {
 
     /// Delivers and frees each pending record once, the oldest first.
     fn deliver_from(&self, first: usize) {
-        let count = self.records.count;
+        let records = &self.unit.features.fault_records;
+        let count = records.count;
         let first = first.checked_rem(count).unwrap_or(0);
         for step in 0..count {
             let index = first.wrapping_add(step);
@@ -110,9 +129,9 @@ impl FaultEvent {
             } else {
                 index.wrapping_sub(count)
             };
-            if let Some((low, high)) = self.records.read(&self.regs, index) {
+            if let Some((low, high)) = records.read(self.regs(), index) {
                 // A record that was read can be cleared.
-                let _ = self.records.clear(&self.regs, index);
+                let _ = records.clear(self.regs(), index);
                 fault::report(&self.instance, &decode(low, high));
             }
         }
@@ -128,23 +147,23 @@ impl FaultEvent {
 
 impl Vector for FaultEvent {
     fn write_message(&self, message: Message) {
-        self.regs
+        self.regs()
             .write_reg(FEDATA_REG::zeroed().with_imd(message.data));
-        self.regs
+        self.regs()
             .write_reg(FEADDR_REG::zeroed().with_ma(message.address_low));
-        self.regs
+        self.regs()
             .write_reg(FEUADDR_REG::zeroed().with_mua(message.address_high));
     }
 
     fn mask(&self) {
-        self.regs.write_reg(FECTL_REG::zeroed().with_im(true));
+        self.regs().write_reg(FECTL_REG::zeroed().with_im(true));
         // The read returns once the write has reached the unit.
-        self.regs.read(FECTL_REG);
+        self.regs().read(FECTL_REG);
     }
 
     fn unmask(&self) {
-        self.regs.write_reg(FECTL_REG::zeroed());
-        self.regs.read(FECTL_REG);
+        self.regs().write_reg(FECTL_REG::zeroed());
+        self.regs().read(FECTL_REG);
     }
 
     fn handle(&self) -> IrqReturn {

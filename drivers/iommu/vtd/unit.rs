@@ -129,6 +129,11 @@ impl Unit {
         &self.name
     }
 
+    /// The registers.
+    pub(crate) fn regs(&self) -> &Regs {
+        &self.regs
+    }
+
     /// Makes the unit ready to translate: stops what was running, then root table, queue, and
     /// global invalidations, context cache before IOTLB (6.6, 6.5.2).
     ///
@@ -193,10 +198,10 @@ impl Unit {
     /// - `ENOSPC`: the CPUs have no vector left.
     /// - `ENOMEM`.
     pub(crate) fn report_faults(
-        &self,
+        self: &Arc<Self>,
         instance: Arc<Instance>,
     ) -> Result<Registration<FaultEvent>> {
-        let event = FaultEvent::new(self.regs.clone(), self.features.fault_records, instance);
+        let event = FaultEvent::new(self.clone(), instance);
         Registration::new(
             CString::try_from(self.name())?,
             Arc::pin_init(event, GFP_KERNEL)?,

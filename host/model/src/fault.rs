@@ -100,8 +100,10 @@ pub(crate) mod status {
     pub(crate) const COMPLETION_ERROR: u32 = 1 << 5;
     /// ITE: a device has not answered.
     pub(crate) const TIMEOUT: u32 = 1 << 6;
+    /// Errors of the invalidation queue.
+    pub(crate) const OF_QUEUE: u32 = QUEUE_ERROR | COMPLETION_ERROR | TIMEOUT;
     /// What software clears by writing 1.
-    pub(crate) const CLEARABLE: u32 = OVERFLOW | QUEUE_ERROR | COMPLETION_ERROR | TIMEOUT;
+    pub(crate) const CLEARABLE: u32 = OVERFLOW | OF_QUEUE;
 }
 
 impl State {
@@ -128,7 +130,7 @@ impl State {
     }
 
     /// Sets status bits. The first one is a reason for an interrupt; while there is one, others
-    /// are not (11.4.8, IP).
+    /// are not (11.4.7, FECTL_REG.IP).
     pub(crate) fn set_status(&mut self, bits: u32) {
         let was_clear = self.fault_status == 0;
         self.fault_status |= bits;

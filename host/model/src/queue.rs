@@ -191,9 +191,6 @@ impl State {
 
     fn fetch(&mut self) {
         if self.fault_status & (status::QUEUE_ERROR | status::TIMEOUT) != 0 {
-            if let Some(fault) = self.on_error.take() {
-                self.record(&fault);
-            }
             return;
         }
         let queue = &self.queue;

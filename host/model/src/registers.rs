@@ -90,10 +90,7 @@ impl State {
         match (offset, size) {
             (COMMAND, 4) => self.command(word),
             (ROOT_TABLE, 8) => self.write_root_table(value),
-            (FAULT_STATUS, 4) => {
-                self.fault_status &= !(word & status::CLEARABLE);
-                self.update_status();
-            }
+            (FAULT_STATUS, 4) => self.write_fault_status(word),
             (EVENT_CONTROL, 4) => {
                 self.event_masked = bit(value, 31);
                 self.send_event();
@@ -113,6 +110,17 @@ impl State {
             (QUEUE_ADDRESS, 8) => self.write_queue_address(value),
             _ => self.write_record(offset, size, value),
         }
+    }
+
+    fn write_fault_status(&mut self, word: u32) {
+        let clears = word & self.fault_status & status::CLEARABLE;
+        if clears & status::OF_QUEUE != 0 {
+            if let Some(fault) = self.on_error.take() {
+                self.record(&fault);
+            }
+        }
+        self.fault_status &= !clears;
+        self.update_status();
     }
 
     fn write_root_table(&mut self, value: u64) {

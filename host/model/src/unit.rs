@@ -99,7 +99,7 @@ pub(crate) struct State {
     pub(crate) completion_error_of: u16,
     /// How often the queue has met an error.
     pub(crate) errors: u64,
-    /// To be recorded when the queue stops.
+    /// To be recorded before an error of the queue is cleared.
     pub(crate) on_error: Option<Fault>,
     /// Steps for which the queue does nothing.
     pub(crate) hangs: usize,
@@ -359,9 +359,15 @@ impl Unit {
         self.state().hangs = steps;
     }
 
-    /// Records a fault, as if the request had been refused, soon after the queue has stopped.
+    /// Records a fault, as if the request had been refused, while the queue is in error: at the last
+    /// moment, just before software clears the error.
     pub fn inject_on_error(&self, fault: &Fault) {
         self.state().on_error = Some(*fault);
+    }
+
+    /// Leaves errors of the queue in FSTS_REG, with the queue off.
+    pub fn leave_error(&self) {
+        self.state().set_status(status::OF_QUEUE);
     }
 
     /// Records a fault, as if the request had been refused.

@@ -221,17 +221,18 @@ impl Queue {
 
     /// Writes a batch to the ring, as soon as there is room.
     fn enqueue(&self, batch: &Batch) -> Result<Ticket> {
-        if self.broken.load(Relaxed) {
-            return Err(EIO);
-        }
         self.wait_until(|| {
             let mut state = self.state.lock();
+            // With the lock held: once the queue is given up, the tail is not moved any more.
+            if self.broken.load(Relaxed) {
+                return Some(Err(EIO));
+            }
             // The wait takes one slot more.
             if state.free() <= batch.words().len() {
                 self.reclaim(&mut state);
             }
-            (state.free() > batch.words().len()).then(|| self.write(&mut state, batch))
-        })
+            (state.free() > batch.words().len()).then(|| Ok(self.write(&mut state, batch)))
+        })?
     }
 
     /// Writes a batch to free slots and tells the unit.
@@ -304,10 +305,9 @@ impl Queue {
         Err(ETIMEDOUT)
     }
 
-    /// Lets the unit go on after an error.
-    fn recover(&self) {
-        let has_error = |status: &FSTS_REG| status.iqe() || status.ite() || status.ice();
-        if !has_error(&self.regs.read(FSTS_REG)) {
+    /// Lets the unit go on after an error. Any context.
+    pub(crate) fn recover(&self) {
+        if !self.regs.read(FSTS_REG).is_of_queue() {
             return;
         }
         let mut state = self.state.lock();
@@ -338,13 +338,21 @@ impl Queue {
             words[1]
         ));
         let Some(widest) = descriptor::widest_like(words, self.drain) else {
-            return self.give_up("no other descriptor in its place");
+            self.give_up("no other descriptor in its place");
+            return self.skip_rest(slot);
         };
         self.put(slot, widest.encode(self.drain));
         state.counts.count(widest);
         self.regs.write_reg(FSTS_REG::zeroed().with_iqe(true));
         // Some implementations look at the ring again only now.
         self.ring_tail(state);
+    }
+
+    /// Has the unit, which has stopped at `slot`, find nothing more to do. An error that stays would
+    /// keep it from sending fault events (11.4.7), and the queue from being turned off.
+    fn skip_rest(&self, slot: u8) {
+        self.regs.write_reg(IQT_REG::zeroed().with_qt(slot));
+        self.regs.write_reg(FSTS_REG::zeroed().with_iqe(true));
     }
 
     /// Ends the waits that the unit took before a device did not answer: it has dropped them, and

@@ -194,12 +194,7 @@ impl Command {
     /// (11.4.7.1): the next queue would stop before its first descriptor, and faults would raise no
     /// event (11.4.7.2, IP).
     pub(crate) fn forget_queue_errors(&self) {
-        self.regs.write_reg(
-            FSTS_REG::zeroed()
-                .with_iqe(true)
-                .with_ice(true)
-                .with_ite(true),
-        );
+        self.regs.write_reg(FSTS_REG::OF_QUEUE);
     }
 
     /// Turns the invalidation queue off. Everything submitted must be complete.

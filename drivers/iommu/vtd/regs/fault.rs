@@ -54,6 +54,16 @@ register! {
     }
 }
 
+impl FSTS_REG {
+    /// Writing this clears all errors of the invalidation queue.
+    pub(crate) const OF_QUEUE: Self = Self::from_raw(1 << 6 | 1 << 5 | 1 << 4);
+
+    /// Whether an error of the invalidation queue is pending.
+    pub(crate) fn is_of_queue(self) -> bool {
+        self.iqe() || self.ite() || self.ice()
+    }
+}
+
 /// The registers by which a unit sends its fault event.
 pub(crate) struct EventRegisters {
     control: FECTL_REG,
@@ -138,13 +148,18 @@ impl FaultRecords {
         regs.try_write32(clear as u32, self.offset_of(index).wrapping_add(12))
     }
 
-    /// Forgets all that is recorded, overflow included: as long as something is pending, the unit
-    /// sends no event (7.3).
-    pub(crate) fn forget(&self, regs: &Regs) {
+    /// Frees all records, unread.
+    pub(crate) fn free_all(&self, regs: &Regs) {
         for index in 0..self.count {
             // There is such a record.
             let _ = self.clear(regs, index);
         }
+    }
+
+    /// Forgets all that is recorded, overflow included: as long as something is pending, the unit
+    /// sends no event (7.3).
+    pub(crate) fn forget(&self, regs: &Regs) {
+        self.free_all(regs);
         regs.write_reg(FSTS_REG::zeroed().with_pfo(true));
     }
 

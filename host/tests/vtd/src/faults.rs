@@ -3,12 +3,14 @@
 //! Refused requests: what is recorded is reported, in the right words.
 
 use crate::{
+    invalidate::descriptor::Descriptor,
     machine::{
         Machine,
         Running, //
     }, //
 };
 use kernel::{
+    machine,
     prelude::*,
     print,
     processor::cpu_relax,
@@ -156,37 +158,83 @@ fn an_overflow_is_told_and_ends() {
     }
 }
 
-/// While the queue is in error, a fault is no reason for an interrupt of its own (11.4.8, IP). It
-/// is reported nevertheless, and so are those after it.
-#[test]
-#[ignore = "the driver does not look for faults after an error of the queue"]
-fn faults_are_reported_across_an_error_of_the_queue() {
-    use crate::invalidate::descriptor::Descriptor;
+fn fault_of(sid: u16) -> Fault {
+    Fault {
+        sid,
+        address: 0x1000 * u64::from(sid),
+        write: true,
+        reason: Reason::Write,
+    }
+}
 
-    let config = Config::default();
-    let (machine, running) = running(&config);
-    let first = Fault {
-        sid: 1,
-        address: 0x1000,
-        write: true,
-        reason: Reason::Write,
-    };
-    let second = Fault {
-        sid: 2,
-        address: 0x2000,
-        write: true,
-        reason: Reason::Write,
-    };
+/// Has the unit refuse a descriptor, and record `fault` while it has stopped.
+fn fault_across_an_error(machine: &Machine, running: &Running, fault: &Fault) {
     machine.hardware.refuse(&[Refusal {
         kind: 1,
         granularity: 3,
     }]);
-    // Comes while the unit has stopped.
-    machine.hardware.inject_on_error(&first);
+    machine.hardware.inject_on_error(fault);
     let did = iommu_core::instance::Tag(3).try_into().unwrap();
     let request = Descriptor::ContextDevice { did, sid: 3 };
     running.unit.queue.submit([request]).unwrap();
-    machine.hardware.inject(&second);
+}
+
+/// While the queue is in error, a fault is no reason for an interrupt of its own (11.4.7, FECTL_REG.IP). It
+/// is reported nevertheless, and so are those after it.
+#[test]
+fn faults_are_reported_across_an_error_of_the_queue() {
+    for round in 1..20 {
+        let config = Config {
+            seed: round.into(),
+            ..Config::default()
+        };
+        let (machine, running) = running(&config);
+        fault_across_an_error(&machine, &running, &fault_of(round));
+        machine.hardware.inject(&fault_of(round + 1));
+        cpu_relax();
+        assert_eq!(reports().len(), 2);
+    }
+}
+
+/// As above, where the CPU that waits for the queue takes no interrupts, and so clears the error.
+#[test]
+fn faults_are_reported_after_an_error_that_the_submitter_has_cleared() {
+    let config = Config::default();
+    let (machine, running) = running(&config);
+    machine::disable_interrupts();
+    fault_across_an_error(&machine, &running, &fault_of(1));
+    machine::restore_interrupts();
+    assert_eq!(reports().len(), 1);
+    machine.hardware.inject(&fault_of(2));
     cpu_relax();
-    assert_eq!(reports().len(), 2);
+    assert_eq!(reports().len(), 1);
+}
+
+#[test]
+fn faults_are_reported_after_the_queue_was_given_up() {
+    let config = Config::default();
+    let (machine, running) = running(&config);
+    machine.hardware.refuse(&[Refusal {
+        kind: 2,
+        granularity: 1,
+    }]);
+    let request = Descriptor::IotlbGlobal;
+    assert_eq!(running.unit.queue.submit([request]), Err(EIO));
+    machine.hardware.inject(&fault_of(1));
+    cpu_relax();
+    assert_eq!(reports().len(), 1);
+}
+
+/// What another kernel has left in FSTS_REG does not keep the unit from sending its event.
+#[test]
+fn an_error_that_was_left_behind_is_cleared() {
+    print::capture();
+    let config = Config::default();
+    let machine = Machine::new(config);
+    machine.hardware.leave_error();
+    let _running = Running::new(&machine, &config);
+    print::captured();
+    machine.hardware.inject(&fault_of(1));
+    cpu_relax();
+    assert_eq!(reports().len(), 1);
 }
