@@ -147,6 +147,12 @@ pub struct Iter<'a, T> {
     link: &'a Link<T>,
 }
 
+impl<T> Clone for Iter<'_, T> {
+    fn clone(&self) -> Self {
+        Self { link: self.link }
+    }
+}
+
 impl<'a, T> Iterator for Iter<'a, T> {
     type Item = &'a T;
 
@@ -164,6 +170,13 @@ impl<'a, T> Iterator for Iter<'a, T> {
         self.link = &node.next;
         Some(&node.value)
     }
+}
+
+/// Waits until nobody reads any more who may have found a value that was removed before. May
+/// sleep.
+pub fn synchronize() {
+    // SAFETY: May be called from any context that may sleep, which the caller says this is.
+    unsafe { bindings::synchronize_rcu() };
 }
 
 /// Waits until every value removed before has been dropped.

@@ -9,24 +9,43 @@
 //!
 //! # Order
 //!
-//! A device TLB is on the domain's list *before* ATS is turned on, and the route's entry lets the
-//! device ask only while it is on the list. To leave, the entry goes first: what the device still
-//! holds is of no use then. Its TLB is flushed while it still answers, then it leaves the list,
-//! and ATS is turned off last. A device that comes back finds an empty TLB.
+//! A device answers invalidations while its ATS is on, and caches translations while the entry of
+//! its route lets it ask for them. So ATS is turned on first, then the device TLB joins the
+//! domain's list, and the entry that lets the device ask is written last. (Who asks in between is
+//! refused, as it would be without ATS: a device is quiet while its DMA is not translated yet.) To leave, the entry goes first: what the device still holds is of no use then. Its TLB
+//! is flushed while it still answers, and leaves the list; when no one is left who may have found
+//! it there, ATS is turned off. So
+//!
+//! - no invalidation is sent to a device whose ATS is off, and
+//! - no device holds a translation that an unmap does not reach.
+//!
+//! # A device that does not answer
+//!
+//! PCIe leaves a device a minute to answer; then it has failed. The driver that has waited for it
+//! makes the entry one that refuses what the device has cached ([`Target::give_up`]). From then on
+//! the device is passed over, and no entry lets it ask any more, until it is probed again. Its
+//! other DMA goes on. ATS is turned off when it next leaves a domain, where that may be done.
 
 use crate::{
     endpoint::Endpoint,
     instance::Instance,
     route::Route, //
 };
-use iommu_ext::sync::rcu_list::Iter;
+use iommu_ext::sync::rcu_list::{
+    self,
+    Iter, //
+};
 use kernel::{
     prelude::*,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
-            Relaxed, //
+            Full,
+            Relaxed,
+            Release, //
         },
+        barrier::smp_mb,
         Arc, //
     }, //
 };
@@ -57,6 +76,10 @@ pub struct DeviceTlb {
     physical_id: u32,
     /// Changed with the endpoint's group locked.
     is_on: Atomic<bool>,
+    /// No entry may let the device ask any more.
+    is_refused: Atomic<bool>,
+    /// No entry lets the device ask any more.
+    is_cut_off: Atomic<bool>,
 }
 
 impl DeviceTlb {
@@ -67,6 +90,8 @@ impl DeviceTlb {
             queue_depth,
             physical_id,
             is_on: Atomic::new(false),
+            is_refused: Atomic::new(false),
+            is_cut_off: Atomic::new(false),
         }
     }
 
@@ -80,24 +105,50 @@ impl DeviceTlb {
         self.physical_id
     }
 
+    /// Whether ATS is on.
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on.load(Relaxed)
+    }
+
     /// Turns ATS on, if it is off.
     ///
     /// # Errors
     ///
-    /// As [`Control::enable`].
+    /// `EIO`: the device was [given up](Target::give_up). Else as [`Control::enable`].
     pub(crate) fn enable(&self) -> Result {
-        if !self.is_on.load(Relaxed) {
+        if self.is_refused.load(Relaxed) {
+            return Err(EIO);
+        }
+        if !self.is_on() {
             self.control.enable()?;
             self.is_on.store(true, Relaxed);
         }
         Ok(())
     }
 
-    /// Turns ATS off, if it is on. No entry lets the device ask any more.
+    /// Turns ATS off, if it is on. No entry lets the device ask any more, and it is on no list. May
+    /// sleep.
     pub(crate) fn disable(&self) {
-        if self.is_on.xchg(false, Relaxed) {
+        if self.is_on() {
+            // Who has found it on a list may still be sending.
+            rcu_list::synchronize();
             self.control.disable();
+            self.is_on.store(false, Relaxed);
         }
+    }
+
+    /// Whether an entry that was written just before must not let the device ask.
+    pub(crate) fn is_refused(&self) -> bool {
+        // Who gives the device up has said so, and then changes the entry. Either it finds the
+        // entry that was written, or it is found here.
+        smp_mb();
+        self.is_refused.load(Relaxed)
+    }
+
+    /// Whether invalidations pass over the device, which may be here no longer.
+    fn is_passed_over(&self) -> bool {
+        // Acquire: what was done to cut it off was done before.
+        self.is_cut_off.load(Acquire) || self.control.is_gone()
     }
 }
 
@@ -111,14 +162,37 @@ pub(crate) struct CachedBy {
 pub struct Target<'a> {
     /// The device.
     pub tlb: &'a DeviceTlb,
+    /// The device's name.
+    pub name: &'a CStr,
     /// Requester ID that reaches it.
     pub id: u32,
     /// The traffic that the translations are for.
     pub route: Route,
 }
 
-/// The device TLBs of one instance that an invalidation must reach: devices that are gone are not
-/// among them.
+impl Target<'_> {
+    /// Gives up a device that does not answer: `cut_off` has the hardware refuse what the device
+    /// has cached and may ask for. It may be called by several CPUs at a time. Any context.
+    ///
+    /// # Errors
+    ///
+    /// As `cut_off`; the device may then still use what it has cached.
+    pub fn give_up(&self, cut_off: impl FnOnce() -> Result) -> Result {
+        let Self { tlb, name, .. } = self;
+        // Full: before the entry is changed; see `DeviceTlb::is_refused`.
+        if !tlb.is_refused.xchg(true, Full) {
+            pr_err!("{name}: its TLB does not answer: its ATS is not used any more\n");
+        }
+        cut_off()?;
+        // Not before: whoever passes over the device relies on it.
+        tlb.is_cut_off.store(true, Release);
+        Ok(())
+    }
+}
+
+/// The device TLBs of one instance that an invalidation must reach: devices that are gone, or were
+/// given up, are not among them.
+#[derive(Clone)]
 pub struct DeviceTlbs<'a>(Option<(Iter<'a, CachedBy>, &'a Arc<Instance>)>);
 
 impl<'a> DeviceTlbs<'a> {
@@ -142,9 +216,10 @@ impl<'a> Iterator for DeviceTlbs<'a> {
         let (all, instance) = self.0.as_mut()?;
         all.find_map(|CachedBy { endpoint, route }| {
             let tlb = endpoint.device_tlb()?;
-            let wanted = Arc::ptr_eq(endpoint.instance(), instance) && !tlb.control.is_gone();
+            let wanted = Arc::ptr_eq(endpoint.instance(), instance) && !tlb.is_passed_over();
             wanted.then_some(Target {
                 tlb,
+                name: endpoint.name(),
                 id: endpoint.ids().first().copied()?,
                 route: *route,
             })

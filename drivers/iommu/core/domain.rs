@@ -156,22 +156,31 @@ impl Domain {
     }
 
     /// Counts one more route of `endpoint`, and returns the tag to use for it. From here on,
-    /// invalidations of the domain reach the instance, and the device's TLB.
+    /// invalidations of the domain reach the instance, and, if `device_tlb` says so, the device's
+    /// TLB: its ATS is on.
     ///
     /// # Errors
     ///
     /// - `ENOSPC`: the instance has no more tags.
     /// - `ENOMEM`.
-    pub(crate) fn enter(&self, endpoint: &Arc<Endpoint>, route: Route) -> Result<Tag> {
+    pub(crate) fn enter(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        route: Route,
+        device_tlb: bool,
+    ) -> Result<Tag> {
         let _lock = self.lock.lock();
-        if endpoint.device_tlb().is_some() {
+        if device_tlb {
             self.device_tlbs.push(CachedBy {
                 endpoint: endpoint.clone(),
                 route,
             })?;
         }
-        self.count_route(endpoint.instance())
-            .inspect_err(|_| self.forget_device_tlb(endpoint, route))
+        self.count_route(endpoint.instance()).inspect_err(|_| {
+            if device_tlb {
+                self.forget_device_tlb(endpoint, route);
+            }
+        })
     }
 
     fn count_route(&self, instance: &Arc<Instance>) -> Result<Tag> {
@@ -227,7 +236,7 @@ impl Domain {
     }
 
     /// Has invalidations pass over the device's TLB: it holds nothing of the domain, or never did.
-    pub(crate) fn forget_device_tlb(&self, endpoint: &Arc<Endpoint>, route: Route) {
+    fn forget_device_tlb(&self, endpoint: &Arc<Endpoint>, route: Route) {
         if endpoint.device_tlb().is_some() {
             self.device_tlbs
                 .remove(|by| Arc::ptr_eq(&by.endpoint, endpoint) && by.route == route);

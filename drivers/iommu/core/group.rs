@@ -7,7 +7,10 @@
 //! members may share a requester ID: the entry of that ID goes with the last of them.
 
 use crate::{
-    ats::DeviceTlbs,
+    ats::{
+        DeviceTlb,
+        DeviceTlbs, //
+    },
     domain::Domain,
     driver::Scope,
     endpoint::Endpoint,
@@ -113,9 +116,11 @@ impl Group {
         }
         let old = core::mem::replace(current, target);
         old.left_by(endpoint, route);
-        if let (Target::Blocked | Target::Identity, Some(tlb)) = (&*current, endpoint.device_tlb())
-        {
-            tlb.disable();
+        if let Some(tlb) = endpoint.device_tlb() {
+            // No entry lets the device ask any more.
+            if !matches!(current, Target::Domain(_)) || tlb.is_refused() {
+                tlb.disable();
+            }
         }
         Ok(())
     }
@@ -167,12 +172,27 @@ impl Group {
     }
 }
 
-/// Makes a route lead to a domain.
+/// Makes a route lead to a domain. The order of steps is that of [`ats`](crate::ats).
 fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result {
     let driver = endpoint.instance().driver();
     let table = domain.table().descriptor();
     driver.prepare(endpoint, route, table)?;
-    let tag = domain.enter(endpoint, route)?;
+    let was_on = endpoint.device_tlb().is_some_and(DeviceTlb::is_on);
+    let device_tlb = endpoint.device_tlb().filter(|tlb| match tlb.enable() {
+        Ok(()) => true,
+        Err(_) => {
+            pr_warn!("{}: its ATS cannot be used\n", endpoint.name());
+            false
+        }
+    });
+    let tag = domain
+        .enter(endpoint, route, device_tlb.is_some())
+        .inspect_err(|_| {
+            // No entry has let the device ask meanwhile.
+            if let (Some(tlb), false) = (device_tlb, was_on) {
+                tlb.disable();
+            }
+        })?;
     let write = |device_tlb: bool| {
         let entry = Entry::Table {
             table,
@@ -181,17 +201,15 @@ fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result {
         };
         driver.set_route(endpoint.ids(), route, entry);
     };
-    let device_tlb = endpoint.device_tlb();
     write(device_tlb.is_some());
+    if device_tlb.is_some_and(DeviceTlb::is_refused) {
+        // Given up since it was asked above.
+        write(false);
+    }
     if endpoint.instance().limits().flush_on_map {
         // Faults may be cached under the tag from before. A failure is logged by the driver, and
         // costs DMA faults, not safety.
         let _ = driver.invalidate(tag, Scope::Tag, DeviceTlbs::none());
-    }
-    if device_tlb.is_some_and(|tlb| tlb.enable().is_err()) {
-        pr_warn!("{}: ATS cannot be turned on\n", endpoint.name());
-        write(false);
-        domain.forget_device_tlb(endpoint, route);
     }
     Ok(())
 }

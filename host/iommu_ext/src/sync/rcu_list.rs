@@ -58,10 +58,25 @@ impl<T: Send + Sync + 'static> RcuList<T> {
     }
 }
 
+/// Waits until nobody reads any more who may have found a value that was removed before.
+pub fn synchronize() {
+    rcu::call(|| ());
+    rcu::barrier();
+}
+
 /// Iterator over the values of an [`RcuList`].
 pub struct Iter<'a, T> {
     values: std::vec::IntoIter<*const T>,
     list: PhantomData<&'a T>,
+}
+
+impl<T> Clone for Iter<'_, T> {
+    fn clone(&self) -> Self {
+        Self {
+            values: self.values.clone(),
+            list: PhantomData,
+        }
+    }
 }
 
 impl<'a, T> Iterator for Iter<'a, T> {
