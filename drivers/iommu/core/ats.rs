@@ -181,7 +181,7 @@ impl Target<'_> {
         let Self { tlb, name, .. } = self;
         // Full: before the entry is changed; see `DeviceTlb::is_refused`.
         if !tlb.is_refused.xchg(true, Full) {
-            pr_err!("{name}: its TLB does not answer: its ATS is not used any more\n");
+            pr_err!("{name}: its TLB cannot be invalidated: its ATS is not used any more\n");
         }
         cut_off()?;
         // Not before: whoever passes over the device relies on it.

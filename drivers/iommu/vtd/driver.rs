@@ -3,10 +3,13 @@
 //! What the core asks of a unit: context entries and invalidations.
 
 use crate::{
-    invalidate::descriptor::{
-        cover,
-        Block,
-        Descriptor, //
+    invalidate::{
+        descriptor::{
+            cover,
+            Block,
+            Descriptor, //
+        },
+        queue::Outcome, //
     },
     tables::context::{
         ContextEntry,
@@ -137,6 +140,25 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// Has the unit refuse what a device has in a TLB of its own, and waits until DMA that used it
+    /// has drained.
+    ///
+    /// # Errors
+    ///
+    /// As [`Driver::invalidate`].
+    fn refuse_device_tlb(&self, sid: u16) -> Result {
+        let id = sid.into();
+        let context = self.root.context(bus(id)?).ok_or(EIO)?;
+        let entry = context.refuse_device_tlb(devfn(id)).ok_or(EIO)?;
+        let did = entry.domain_id();
+        self.queue.submit([
+            Descriptor::ContextDevice { did, sid },
+            Descriptor::IotlbDomain(did),
+        ])
+    }
+}
+
 /// Bus number of a requester ID.
 fn bus(id: u32) -> Result<u8> {
     Ok(u8::try_from(id >> 8)?)
@@ -223,19 +245,32 @@ impl Driver for Unit {
         if self.features.write_buffer {
             self.flush_write_buffer()?;
         }
-        // The unit executes requests for device TLBs after those for the IOTLB that were sent
-        // before them (6.5.2.11).
-        match scope {
-            Scope::Tag => {
-                let devices = device_tlbs.map(|tlb| self.device_tlb_request(&tlb, Block::ALL));
-                let iotlb = core::iter::once(Descriptor::IotlbDomain(did));
-                self.queue.submit(Iterator::chain(iotlb, devices))
-            }
-            Scope::Range(range, caches) => {
-                let block = Block::around(range);
-                let devices = device_tlbs.map(|tlb| self.device_tlb_request(&tlb, block));
-                let iotlb = cover(did, range, caches, self.features.page_selective);
-                self.queue.submit(Iterator::chain(iotlb, devices))
+        // Each round but the last finds one more device that is passed over in the next one.
+        loop {
+            // The unit executes requests for device TLBs after those for the IOTLB that were sent
+            // before them (6.5.2.11).
+            let devices = device_tlbs.clone();
+            let outcome = match scope {
+                Scope::Tag => {
+                    let devices = devices.map(|tlb| self.device_tlb_request(&tlb, Block::ALL));
+                    let iotlb = core::iter::once(Descriptor::IotlbDomain(did));
+                    self.queue.send(Iterator::chain(iotlb, devices))?
+                }
+                Scope::Range(range, caches) => {
+                    let block = Block::around(range);
+                    let devices = devices.map(|tlb| self.device_tlb_request(&tlb, block));
+                    let iotlb = cover(did, range, caches, self.features.page_selective);
+                    self.queue.send(Iterator::chain(iotlb, devices))?
+                }
+            };
+            let Outcome::Silent(sid) = outcome else {
+                return Ok(());
+            };
+            let cut_off = || self.refuse_device_tlb(sid);
+            match device_tlbs.clone().find(|tlb| tlb.id == sid.into()) {
+                Some(target) => target.give_up(cut_off)?,
+                // Another CPU has given it up meanwhile, or it is gone.
+                None => cut_off()?,
             }
         }
     }

@@ -394,7 +394,7 @@ impl State {
         let is_wait = |descriptor: &Descriptor| matches!(descriptor, Descriptor::Wait { .. });
         self.queue.fetched.retain(|descriptor| !is_wait(descriptor));
         if self.fault_status & status::TIMEOUT == 0 {
-            self.timeout_of = sid;
+            self.timeout_of = if self.names_no_device { 0 } else { sid };
         }
         self.errors += 1;
         self.set_status(status::TIMEOUT);

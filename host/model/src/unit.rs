@@ -97,6 +97,8 @@ pub(crate) struct State {
     /// ITESID, ICESID: the last device that has not answered, or what was not asked.
     pub(crate) timeout_of: u16,
     pub(crate) completion_error_of: u16,
+    /// The unit does not say which device has not answered: there is no such field.
+    pub(crate) names_no_device: bool,
     /// How often the queue has met an error.
     pub(crate) errors: u64,
     /// To be recorded before an error of the queue is cleared.
@@ -195,6 +197,7 @@ impl Unit {
             devices: Vec::new(),
             timeout_of: 0,
             completion_error_of: 0,
+            names_no_device: false,
             errors: 0,
             on_error: None,
             hangs: 0,
@@ -285,6 +288,11 @@ impl Unit {
         if let Some(device) = device {
             device.set_conduct(conduct);
         }
+    }
+
+    /// Whether the unit says which device has not answered (ITESID).
+    pub fn name_silent(&self, names_it: bool) {
+        self.state().names_no_device = !names_it;
     }
 
     /// Whether the queue has stopped, and waits for software.

@@ -2,7 +2,10 @@
 
 //! A few requests on their way to the queue, and the count of those that went.
 
-use super::descriptor::Descriptor;
+use super::descriptor::{
+    device_of,
+    Descriptor, //
+};
 use crate::regs::capability::Drain;
 
 /// Requests by kind.
@@ -81,6 +84,36 @@ impl Batch {
         self.len = self.len.wrapping_add(1);
         self.counts.count(descriptor);
         Ok(())
+    }
+
+    /// Keeps only the requests to devices. The unit has carried out the others.
+    pub(super) fn keep_devices(&mut self) {
+        let mut kept = Self::new(self.drain);
+        for words in self.devices() {
+            kept.push_encoded(words);
+        }
+        *self = kept;
+    }
+
+    /// A batch of the one request to a device.
+    pub(super) fn of_device(&self, words: [u64; 2]) -> Self {
+        let mut batch = Self::new(self.drain);
+        batch.push_encoded(words);
+        batch
+    }
+
+    fn push_encoded(&mut self, words: [u64; 2]) {
+        if let Some(slot) = self.words.get_mut(self.len) {
+            *slot = words;
+            self.len = self.len.wrapping_add(1);
+            self.counts.device_tlb = self.counts.device_tlb.wrapping_add(1);
+        }
+    }
+
+    /// The encoded requests to devices.
+    pub(super) fn devices(&self) -> impl Iterator<Item = [u64; 2]> + Clone + '_ {
+        let words = self.words().iter().copied();
+        words.filter(|words| device_of(*words).is_some())
     }
 
     /// The encoded requests.

@@ -269,6 +269,12 @@ pub(crate) fn wait_data([low, high]: [u64; 2], status: PhysAddr) -> Option<u32> 
     (low.kind() == Type::Wait as u64 && high == status.0).then(|| low.data())
 }
 
+/// The device whose TLB is to drop something by `words`, if that is what they ask for.
+pub(crate) fn device_of([low, _]: [u64; 2]) -> Option<u16> {
+    let low = DeviceTlbLow::from_raw(low);
+    (low.kind() == Type::DeviceTlb as u64).then(|| low.sid())
+}
+
 /// The descriptor to put in the place of one that the unit refuses: the widest of its kind, which
 /// has no operand that could be in error. `None` if there is none, or if it was refused itself.
 pub(crate) fn widest_like(words: [u64; 2], drain: Drain) -> Option<Descriptor> {

@@ -20,12 +20,24 @@
 //!
 //! # Errors
 //!
-//! When a unit refuses a descriptor (FSTS_REG.IQE) it stops there. Whoever waits takes the lock,
-//! puts the widest request of that kind in its place, and lets the unit go on: all batches, the
-//! refused one included, then have the effect that they were sent for. When a device does not
-//! answer (FSTS_REG.ITE) the unit drops the waits that it has taken; their batches are sent again
-//! (6.5.2.10). A unit that does not answer at all within a second is given up, with one line in
-//! the log; every request after that fails at once.
+//! When a unit refuses a descriptor (FSTS_REG.IQE) it stops there. Whoever waits, or the handler of
+//! the fault event, takes the lock, puts the widest request of that kind in its place, and lets the
+//! unit go on: all batches, the refused one included, then have the effect that they were sent for.
+//!
+//! When a device does not answer (FSTS_REG.ITE) the unit drops the waits that it has taken, and
+//! stops. What else it has taken it carries out, but for the request to that device (6.5.2.10). So
+//! batches whose wait was dropped, and the one of which only a part was taken, have *timed out*.
+//! Their submitters send a wait again, and what they have asked of devices. The device that is to
+//! blame is the one that the unit names (IQERCD_REG.ITESID); on units that name none, the only one
+//! that was asked; if there were several, they are asked one by one. The submitter is told who it
+//! was, and sees to it that the device is not asked again.
+//!
+//! # Time
+//!
+//! A unit that does not answer within a second is given up, with one line in the log; every request
+//! after that fails at once. While devices are asked the unit has more time, as PCIe leaves a
+//! device a minute and half of that again (10.3.5): only then would the unit have noticed. Who
+//! waits cannot go on before that, as the memory would be used again.
 
 use super::{
     batch::{
@@ -34,6 +46,7 @@ use super::{
     },
     descriptor::{
         self,
+        device_of,
         Descriptor, //
     }, //
 };
@@ -91,8 +104,8 @@ pub(crate) struct Queue {
     status: TablePage,
     /// The unit was given up.
     broken: Atomic<bool>,
-    /// The newest batch whose wait the unit has dropped.
-    dropped: Atomic<u64>,
+    /// The newest batch that has timed out.
+    timed_out: Atomic<u64>,
     /// For errors: a device can cause them as often as it likes.
     #[pin]
     error_limit: RateLimit,
@@ -108,6 +121,8 @@ struct State {
     oldest: u8,
     /// Number of the last batch.
     batch: u64,
+    /// The device that is to blame for the last time-out, if one is known.
+    silent: Option<u16>,
     counts: Counts,
 }
 
@@ -128,6 +143,16 @@ impl State {
         let age = (self.batch as u32).wrapping_sub(low);
         self.batch.wrapping_sub(u64::from(age))
     }
+}
+
+/// How requests have ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// All are complete.
+    Done,
+    /// The TLB of the device with this requester ID cannot be invalidated: it does not answer, or
+    /// the unit refuses to ask it. Requests after that may not have been sent.
+    Silent(u16),
 }
 
 /// A batch in the ring.
@@ -153,10 +178,10 @@ impl Queue {
             ring,
             status,
             broken: Atomic::new(false),
-            dropped: Atomic::new(0),
+            timed_out: Atomic::new(0),
             error_limit <- RateLimit::new(),
             state <- new_irq_lock!(
-                State { next: 0, oldest: 0, batch: 0, counts: Counts::default() },
+                State { next: 0, oldest: 0, batch: 0, silent: None, counts: Counts::default() },
                 "vtd::Queue",
             ),
         }))
@@ -179,44 +204,89 @@ impl Queue {
         self.state.lock().counts
     }
 
-    /// Sends requests and waits until they are complete. What was written to tables before is
-    /// seen by the unit when it executes them. IOTLB requests take effect after context-cache
-    /// requests that were sent before them, in the same call or earlier (6.5.2.11).
+    /// Sends requests, none of them to a device, and waits until they are complete; see
+    /// [`send`](Self::send).
     ///
     /// # Errors
     ///
-    /// - `EIO`: the unit was given up, or a device does not answer.
-    /// - `ETIMEDOUT`: the unit does not answer.
+    /// As [`send`](Self::send).
     pub(crate) fn submit(&self, requests: impl IntoIterator<Item = Descriptor>) -> Result {
+        match self.send(requests)? {
+            Outcome::Done => Ok(()),
+            Outcome::Silent(_) => Err(EIO),
+        }
+    }
+
+    /// Sends requests and waits until they are complete. What was written to tables before is
+    /// seen by the unit when it executes them. IOTLB requests take effect after context-cache
+    /// requests that were sent before them, in the same call or earlier, and requests to devices
+    /// after both (6.5.2.11).
+    ///
+    /// # Errors
+    ///
+    /// - `EIO`: the unit was given up, or drops waits for no reason.
+    /// - `ETIMEDOUT`: the unit does not answer.
+    pub(crate) fn send(&self, requests: impl IntoIterator<Item = Descriptor>) -> Result<Outcome> {
         let mut batch = Batch::new(self.drain);
         for request in requests {
             if let Err(request) = batch.push(request) {
-                self.run(&batch)?;
+                let outcome = self.run(batch)?;
+                if outcome != Outcome::Done {
+                    return Ok(outcome);
+                }
                 batch = Batch::new(self.drain);
                 // An empty batch takes it.
                 let _ = batch.push(request);
             }
         }
-        self.run(&batch)
+        self.run(batch)
     }
 
-    fn run(&self, batch: &Batch) -> Result {
+    fn run(&self, mut batch: Batch) -> Result<Outcome> {
         if batch.words().is_empty() {
-            return Ok(());
+            return Ok(Outcome::Done);
         }
-        // A device that did not answer this often will not.
-        const ATTEMPTS: usize = 3;
-        for _ in 0..ATTEMPTS {
-            let ticket = self.enqueue(batch)?;
+        // Each time-out costs some device its ATS, sooner or later: so many must fail meanwhile.
+        const ATTEMPTS: usize = 32;
+        // A device that has been asked alone this often, and each time one that is not known has
+        // not answered, is taken to be the one.
+        const BENEFIT_OF_DOUBT: usize = 3;
+        for attempt in 1..=ATTEMPTS {
+            let ticket = self.enqueue(&batch)?;
             self.wait_until(|| {
                 self.is_complete(ticket.slot, ticket.number as u32)
                     .then_some(())
             })?;
-            if self.dropped.load(Acquire) < ticket.number {
-                return Ok(());
+            if self.timed_out.load(Acquire) < ticket.number {
+                return Ok(Outcome::Done);
+            }
+            let silent = self.state.lock().silent;
+            let asked = || batch.devices().filter_map(device_of);
+            if let Some(sid) = silent.filter(|sid| asked().any(|asked| asked == *sid)) {
+                return Ok(Outcome::Silent(sid));
+            }
+            batch.keep_devices();
+            let mut asked = batch.devices();
+            match (asked.next(), asked.next()) {
+                (Some(only), None) if attempt >= BENEFIT_OF_DOUBT => {
+                    return Ok(device_of(only).map_or(Outcome::Done, Outcome::Silent));
+                }
+                (Some(_), Some(_)) if silent.is_none() => return self.ask_one_by_one(&batch),
+                _ => (),
             }
         }
         Err(EIO)
+    }
+
+    /// Asks devices one by one, of which one has not answered.
+    fn ask_one_by_one(&self, batch: &Batch) -> Result<Outcome> {
+        for words in batch.devices() {
+            let outcome = self.run(batch.of_device(words))?;
+            if outcome != Outcome::Done {
+                return Ok(outcome);
+            }
+        }
+        Ok(Outcome::Done)
     }
 
     /// Writes a batch to the ring, as soon as there is room.
@@ -280,10 +350,13 @@ impl Queue {
     fn wait_until<T>(&self, mut ready: impl FnMut() -> Option<T>) -> Result<T> {
         // TIMEOUT: Invalidations take microseconds, as they wait for DMA in flight. The first
         // polls read memory only; the others read a register too, which takes a microsecond. After
-        // a second of them the unit does not answer.
+        // a second of them the unit does not answer, unless a device is asked: PCIe leaves that one
+        // 90 seconds.
         const FAST_POLLS: usize = 10_000;
         const SLOW_POLLS: usize = 300_000;
         const STEP: Delta = Delta::from_micros(2);
+        const PATIENT_POLLS: usize = 90_000;
+        const PATIENT_STEP: Delta = Delta::from_micros(1000);
 
         for _ in 0..FAST_POLLS {
             if let Some(value) = ready() {
@@ -291,7 +364,7 @@ impl Queue {
             }
             cpu_relax();
         }
-        for _ in 0..SLOW_POLLS {
+        for poll in 0..SLOW_POLLS + PATIENT_POLLS {
             if let Some(value) = ready() {
                 return Ok(value);
             }
@@ -299,7 +372,17 @@ impl Queue {
                 return Err(EIO);
             }
             self.recover();
-            udelay(STEP);
+            if poll < SLOW_POLLS {
+                udelay(STEP);
+                continue;
+            }
+            let Some(sid) = self.asked_device() else {
+                break;
+            };
+            if poll == SLOW_POLLS {
+                self.log_error(fmt!("requester {sid:#06x} is slow to invalidate its TLB"));
+            }
+            udelay(PATIENT_STEP);
         }
         self.give_up("no answer");
         Err(ETIMEDOUT)
@@ -317,12 +400,16 @@ impl Queue {
             self.replace_refused(&mut state);
         }
         if status.ite() {
-            self.log_error(fmt!("a device does not answer (FSTS_REG.ITE)"));
-            self.drop_taken_waits(&state);
+            // Before ITE is cleared, as the unit goes on then.
+            self.time_out(&mut state);
             self.regs.write_reg(FSTS_REG::zeroed().with_ite(true));
         }
         if status.ice() {
-            self.log_error(fmt!("a device answered what was not asked (FSTS_REG.ICE)"));
+            // The unit goes on by itself; if the right answer does not come, ITE follows.
+            let sid = self.regs.read(IQERCD_REG).icesid();
+            self.log_error(fmt!(
+                "a device answered what was not asked (FSTS_REG.ICE, requester {sid:#06x})"
+            ));
             self.regs.write_reg(FSTS_REG::zeroed().with_ice(true));
         }
     }
@@ -337,7 +424,16 @@ impl Queue {
             words[0],
             words[1]
         ));
-        let Some(widest) = descriptor::widest_like(words, self.drain) else {
+        let widest = match device_of(words) {
+            Some(sid) => {
+                // Something that does no harm. The batch is as one whose device has not answered.
+                self.note_time_out(self.batch_of(state, slot));
+                state.silent = Some(sid);
+                Some(Descriptor::IotlbGlobal)
+            }
+            None => descriptor::widest_like(words, self.drain),
+        };
+        let Some(widest) = widest else {
             self.give_up("no other descriptor in its place");
             return self.skip_rest(slot);
         };
@@ -355,23 +451,59 @@ impl Queue {
         self.regs.write_reg(FSTS_REG::zeroed().with_iqe(true));
     }
 
-    /// Ends the waits that the unit took before a device did not answer: it has dropped them, and
-    /// their batches must be sent again.
-    fn drop_taken_waits(&self, state: &State) {
+    /// A device has not answered: notes which batches have timed out, and ends the waits that the
+    /// unit has dropped.
+    fn time_out(&self, state: &mut State) {
+        self.reclaim(state);
         let head = self.head();
-        for slot in state
-            .taken_from(state.oldest)
-            .take_while(|slot| *slot != head)
-        {
+        let taken = || {
+            let slots = state.taken_from(state.oldest);
+            slots.take_while(|slot| *slot != head)
+        };
+        // ITESID is 0 on units that do not say; no device with a TLB has that ID.
+        let named = Some(self.regs.read(IQERCD_REG).itesid()).filter(|sid| *sid != 0);
+        let mut asked = taken().filter_map(|slot| device_of(self.words(slot)));
+        let only = asked.next().filter(|first| asked.all(|sid| sid == *first));
+        let silent = named.or(only);
+        self.log_error(fmt!(
+            "a device does not answer (FSTS_REG.ITE, requester {:#06x})",
+            silent.unwrap_or(0)
+        ));
+        // The wait of the last batch may not be taken yet, where what it has asked is.
+        let last = taken().last();
+        let newest = last.and_then(|slot| self.batch_of(state, slot));
+        self.note_time_out(newest);
+        for slot in taken() {
             let Some(number) = self.wait_in(slot) else {
                 continue;
             };
             if !self.is_complete(slot, number) {
-                // Release: who sees the batch complete sees that it was dropped.
-                self.dropped.store(state.full_number(number), Relaxed);
+                // Release: who sees the batch complete sees that it has timed out.
                 self.status_word(slot).store(u64::from(number), Release);
             }
         }
+        state.silent = silent;
+    }
+
+    /// Notes that all batches up to `newest` have timed out.
+    fn note_time_out(&self, newest: Option<u64>) {
+        let newest = newest.unwrap_or(0).max(self.timed_out.load(Relaxed));
+        self.timed_out.store(newest, Relaxed);
+    }
+
+    /// Number of the batch that `slot` belongs to, if it is under way.
+    fn batch_of(&self, state: &State, slot: u8) -> Option<u64> {
+        let number = state.taken_from(slot).find_map(|slot| self.wait_in(slot))?;
+        Some(state.full_number(number))
+    }
+
+    /// A device that was asked something, and has perhaps not answered yet.
+    fn asked_device(&self) -> Option<u16> {
+        let mut state = self.state.lock();
+        self.reclaim(&mut state);
+        state
+            .taken_from(state.oldest)
+            .find_map(|slot| device_of(self.words(slot)))
     }
 
     /// Fails all requests from now on.

@@ -26,9 +26,13 @@ register! {
         2:0 qs;
     }
 
-    /// Why the queue stopped.
+    /// Why the queue stopped. All fields are 0 on units that do not say.
     pub(crate) IQERCD_REG(u64) @ 0xb0 {
-        /// With FSTS_REG.IQE: what is wrong with the descriptor. 0 on units that do not say.
+        /// ICESID, with FSTS_REG.ICE: requester ID of the device that answered wrongly.
+        63:48 icesid => u16;
+        /// ITESID, with FSTS_REG.ITE: requester ID of the device that did not answer.
+        47:32 itesid => u16;
+        /// With FSTS_REG.IQE: what is wrong with the descriptor.
         3:0 iqei;
     }
 }

@@ -21,7 +21,11 @@ use iommu_ext::{
 };
 use kernel::{
     bitfield,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::{
+        Full,
+        Relaxed, //
+    }, //
 };
 
 /// What a unit calls a domain in its caches.
@@ -136,6 +140,15 @@ impl ContextEntry {
         Ok(Self([low.into_raw(), High::new(levels, did)?.into_raw()]))
     }
 
+    /// The entry, refusing what a device says it has translated, and requests for translations;
+    /// `None` if it does already.
+    fn without_device_tlb(self) -> Option<Self> {
+        let low = Low::from_raw(self.0[0]);
+        let believes = low.tt() == TranslationType::SecondStageAndDeviceTlb as u64;
+        let refusing = low.with_const_tt::<{ TranslationType::SecondStage as u64 }>();
+        (low.p() && believes).then_some(Self([refusing.into_raw(), self.0[1]]))
+    }
+
     /// Whether the unit uses the entry at all.
     pub(crate) fn is_present(self) -> bool {
         Low::from_raw(self.0[0]).p()
@@ -170,5 +183,27 @@ impl<'a> ContextTable<'a> {
             self.entries.get(low..low + 2).map(flush_cache);
         }
         ContextEntry(old)
+    }
+
+    /// Has the entry of a function refuse what the function says it has translated, and its
+    /// requests for translations. Returns the entry. Any context.
+    pub(crate) fn refuse_device_tlb(&self, devfn: u8) -> Option<ContextEntry> {
+        let low = usize::from(devfn) * 2;
+        let pair = self.entries.get(low..low + 2)?;
+        let [low, high] = pair else { return None };
+        loop {
+            let entry = ContextEntry([low.load(Relaxed), high.load(Relaxed)]);
+            let Some(ContextEntry([refusing, _])) = entry.without_device_tlb() else {
+                return Some(entry);
+            };
+            // Only the low half changes, so that the unit sees no mixture. If the entry was
+            // replaced meanwhile by one that begins the same, this is right for that one, too.
+            if low.cmpxchg(entry.0[0], refusing, Full).is_ok() {
+                if !self.coherent {
+                    flush_cache(pair);
+                }
+                return Some(ContextEntry([refusing, high.load(Relaxed)]));
+            }
+        }
     }
 }
