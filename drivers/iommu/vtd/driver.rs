@@ -66,7 +66,8 @@ impl Unit {
             // A context entry holds 16 bits, whatever the register says. There are 16 at least.
             last_tag: self.features.domain_ids.saturating_sub(1).min(0xffff),
             // Without pass-through an identity domain would be a table of all memory, also of what is
-            // plugged in later. Such units are old; their devices get DMA domains.
+            // plugged in later. Such units are old; their devices get DMA domains, as they do from
+            // the kernel's own driver.
             identity: self.features.pass_through.then_some(IDENTITY),
             cache_coherent: true,
             device_tlbs: self.features.device_tlbs,

@@ -105,6 +105,13 @@ impl Unit {
                 ", not coherent"
             }
         );
+        if !features.pass_through {
+            pr_info!(
+                "{}: the unit cannot pass DMA through (ECAP_REG.PT): its devices get DMA domains, \
+                 whatever iommu=pt asks for\n",
+                &*name
+            );
+        }
         let regs = Arc::new(regs, GFP_KERNEL)?;
         let root = RootTable::new(features.coherent, numa)?;
         let queue = Queue::new(regs.clone(), features.drain, numa)?;

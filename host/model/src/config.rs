@@ -17,6 +17,8 @@ pub struct Config {
     pub device_tlb_throttling: bool,
     /// PT: requests can be passed through.
     pub pass_through: bool,
+    /// QI: there is an invalidation queue.
+    pub queue: bool,
     /// SC: second-stage entries can force snooping.
     pub snoop_control: bool,
     /// PLMR and PHMR: there are protected memory regions.
@@ -57,6 +59,7 @@ impl Default for Config {
             device_tlbs: false,
             device_tlb_throttling: false,
             pass_through: true,
+            queue: true,
             snoop_control: false,
             protected_memory: false,
             drain: true,
@@ -95,7 +98,7 @@ impl Config {
     /// ECAP_REG.
     pub(crate) fn extended_capabilities(&self) -> u64 {
         u64::from(self.coherent)
-            | 1 << 1
+            | u64::from(self.queue) << 1
             | u64::from(self.device_tlbs) << 2
             | u64::from(self.device_tlb_throttling) << 41
             | u64::from(self.pass_through) << 6

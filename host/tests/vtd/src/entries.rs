@@ -40,6 +40,7 @@ use iommu_ext::{
 use kernel::{
     io::Io,
     prelude::*,
+    print,
     processor::cpu_relax,
     str::CString,
     sync::{
@@ -286,5 +287,48 @@ fn a_queue_that_waits_for_a_device_is_taken_over() {
         }
         let running = Running::new(&machine, &config);
         drop(running);
+    }
+}
+
+/// Claims the unit of a machine, and returns whether it can serve, with what is said about it.
+fn claim(config: Config) -> (Result, Vec<String>) {
+    print::capture();
+    let machine = Machine::new(config);
+    let claimed = machine.claim(config.host_bits).map(drop);
+    (claimed, print::captured())
+}
+
+#[test]
+fn a_unit_that_cannot_serve_is_refused_in_words() {
+    let good = Config::default();
+    for (config, words) in [
+        (
+            Config {
+                queue: false,
+                ..good
+            },
+            "error: dmar0: the unit has no invalidation queue (ECAP_REG.QI)\n",
+        ),
+        (
+            Config { sagaw: 0, ..good },
+            "error: dmar0: the unit has no second-stage page tables (CAP_REG.SAGAW): DMA remapping \
+             is turned off\n",
+        ),
+    ] {
+        assert_eq!(claim(config), (Err(ENODEV), vec![words.into()]));
+    }
+}
+
+#[test]
+fn a_unit_that_cannot_pass_dma_through_says_so() {
+    for pass_through in [false, true] {
+        let config = Config {
+            pass_through,
+            ..Config::default()
+        };
+        let (claimed, lines) = claim(config);
+        assert_eq!(claimed, Ok(()));
+        let is_said = lines.iter().any(|line| line.contains("iommu=pt"));
+        assert_eq!(is_said, !pass_through, "{lines:?}");
     }
 }

@@ -100,7 +100,12 @@ fn run(seed: u64, steps: usize) {
         progress.step = step;
         world.step();
         let lines = print::captured();
-        let complaint = lines.iter().find(|line| line.starts_with("error"));
+        // Of devices that lose a request.
+        let is_expected =
+            |line: &String| has_errors && line.contains("its TLB cannot be invalidated");
+        let complaint = lines
+            .iter()
+            .find(|line| line.starts_with("error") && !is_expected(line));
         assert_eq!(complaint, None);
     }
     world.end();
