@@ -44,7 +44,10 @@ mod registers;
 mod unit;
 mod walk;
 
-pub use unit::Unit;
+pub use unit::{
+    InFlight,
+    Unit, //
+};
 
 /// The field of `value` from bit `low` up to bit `high`, both included.
 fn bits(value: u64, high: u32, low: u32) -> u64 {

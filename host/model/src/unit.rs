@@ -56,6 +56,13 @@ pub struct InFlight {
     pub(crate) by: Option<u16>,
 }
 
+impl InFlight {
+    /// Whether the device has translated the address itself.
+    pub fn is_translated_by_device(&self) -> bool {
+        self.by.is_some()
+    }
+}
+
 /// All that a unit consists of.
 pub(crate) struct State {
     pub(crate) config: Config,
