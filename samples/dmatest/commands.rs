@@ -71,7 +71,7 @@ const MAX_REGIONS: usize = 8;
 const MAX_ROUNDS: u64 = 1_000_000;
 
 /// The longest `hold`, in milliseconds.
-const MAX_HOLD: u64 = 1000;
+const MAX_HOLD: u64 = 5000;
 
 /// What an unknown command is answered with.
 const USAGE: &str = "\
@@ -331,7 +331,7 @@ impl Commands for Tester<'_> {
             ["write", iova, "", "", ""] => self.write(Iova(number(iova, answer)?), answer),
             ["hold", time, "", "", ""] => match number(time, answer)? {
                 time @ 1..=MAX_HOLD => self.hold(time, answer),
-                _ => fail(answer, EINVAL, "hold: 1 to 1000 milliseconds"),
+                _ => fail(answer, EINVAL, "hold: 1 to 5000 milliseconds"),
             },
             ["stress", rounds, "", "", ""] => match number(rounds, answer)? {
                 rounds @ 1..=MAX_ROUNDS => self.stress(rounds, answer),

@@ -53,7 +53,7 @@ check "the disk works" write_and_read "$(disk_of "$DISK")" 1
 overflow() {
 	irq=$(sed -n 's/^ *\([0-9]*\):.*dmar0$/\1/p' /proc/interrupts)
 	echo 1 >"/proc/irq/$irq/smp_affinity" || return
-	echo hold 1000 | taskset 1 tee "$DMATEST/command" >/dev/null &
+	echo hold 4000 | taskset 1 tee "$DMATEST/command" >/dev/null &
 	usleep 200000
 	taskset 2 sh -c ". /registers.sh; BAR=$BAR; testdev_write; BAR=$SECOND_BAR; testdev_write"
 	wait
