@@ -11,6 +11,8 @@
 //! - [`Mapping`]: a part of a buffer that the DMA API lets the device use.
 //! - [`PagingDomain`], [`Attachment`], [`Region`]: an address space of the driver's own, the
 //!   device in it, and a range of it.
+//! - [`Pieces`], [`Mappings`], [`Lists`]: many of these at a time, made and ended in a loop that
+//!   is timed.
 //! - [`CommandFiles`]: two files in debugfs, to tell a driver what to do.
 
 mod buffer;
@@ -18,6 +20,7 @@ mod command_files;
 mod domain;
 mod region;
 mod streaming;
+mod timed;
 
 pub use self::buffer::Buffer;
 pub use self::command_files::{
@@ -34,6 +37,15 @@ pub use self::region::{
     Region, //
 };
 pub use self::streaming::Mapping;
+pub use self::timed::{
+    Clock,
+    Lists,
+    Mappings,
+    Pieces,
+    LIST_PAGES,
+    MAX_LISTS,
+    MAX_MAPPINGS, //
+};
 
 use kernel::{
     bindings,

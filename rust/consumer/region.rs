@@ -30,7 +30,7 @@ pub enum Prot {
 }
 
 impl Prot {
-    const fn into_raw(self) -> i32 {
+    pub(super) const fn into_raw(self) -> i32 {
         // CAST: The flags are small positive numbers.
         (match self {
             Self::Read => bindings::IOMMU_READ,
@@ -48,9 +48,9 @@ impl Prot {
 /// No other region of `domain` overlaps `range`, which begins and ends at page boundaries.
 /// `mapped` is how many bytes of it are mapped.
 pub struct Region<'bound> {
-    domain: Arc<PagingDomain<'bound>>,
+    pub(super) domain: Arc<PagingDomain<'bound>>,
     range: IovaRange,
-    mapped: usize,
+    pub(super) mapped: usize,
 }
 
 impl<'bound> Region<'bound> {
@@ -139,7 +139,7 @@ impl<'bound> Region<'bound> {
     }
 
     /// The size of a part of the region, in bytes.
-    fn len_of(&self, part: IovaRange) -> Result<usize> {
+    pub(super) fn len_of(&self, part: IovaRange) -> Result<usize> {
         whole_pages(part)?;
         if !self.range.contains(&part) {
             return Err(EINVAL);

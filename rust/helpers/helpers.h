@@ -24,6 +24,7 @@ char *rust_iommu_helper_why_busy(struct pci_dev *pdev);
 
 int rust_iommu_helper_node_of_proximity(u32 domain);
 unsigned long rust_iommu_helper_direct_map_base(void);
+unsigned long rust_iommu_helper_virt_to_page(void *virt);
 void rust_iommu_helper_gather_add_page(struct iommu_iotlb_gather *gather, void *virt);
 void rust_iommu_helper_gather_put_pages(struct iommu_iotlb_gather *gather);
 void rust_iommu_helper_gather_leak_pages(struct iommu_iotlb_gather *gather);

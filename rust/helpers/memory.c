@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What rust/acpi_table.rs, pages.rs, gather.rs, ida.rs and ratelimit.rs need that is inline or
- * a macro in C.
+ * What rust/acpi_table.rs, consumer/, pages.rs, gather.rs, ida.rs and ratelimit.rs need that is
+ * inline or a macro in C.
  */
 #include <linux/acpi.h>
 #include <linux/idr.h>
@@ -26,6 +26,11 @@ int rust_iommu_helper_node_of_proximity(u32 domain)
 unsigned long rust_iommu_helper_direct_map_base(void)
 {
 	return (unsigned long)phys_to_virt(0);
+}
+
+unsigned long rust_iommu_helper_virt_to_page(void *virt)
+{
+	return (unsigned long)virt_to_page(virt);
 }
 
 void rust_iommu_helper_gather_add_page(struct iommu_iotlb_gather *gather, void *virt)
