@@ -12,6 +12,7 @@ ACCEL ?= tcg
 IOMMU ?=
 TEST  ?=
 V     ?= 0
+BENCH ?= compare
 KDIR  ?=
 # The machine of run and shell.
 MACHINE ?= showcase
@@ -22,6 +23,7 @@ one_of = $(if $(filter-out 1,$(words $($(1))))$(filter-out $(2),$($(1))),$(error
 $(call one_of,ARCH,$(ARCHES))
 $(call one_of,ACCEL,$(ACCELS))
 $(call one_of,V,0 1)
+$(call one_of,BENCH,compare update)
 
 export ARCH ACCEL IOMMU TEST V
 
@@ -47,6 +49,7 @@ help: ## this text
 	@echo '  IOMMU=<variant>	the emulated IOMMU; `make list` names them' | expand -t 24
 	@echo '  TEST=<pattern>	only tests or machines with this in their name' | expand -t 24
 	@echo '  MACHINE=<name>	the machine of run and shell ($(MACHINE))' | expand -t 24
+	@echo '  BENCH=compare|update	bench: compare with the committed results, or renew them' | expand -t 24
 	@echo '  ACCEL=$(subst $() $(),|,$(ACCELS))	how QEMU runs guest code ($(ACCEL))' | expand -t 24
 	@echo '  KDIR=<tree>	modules: build against your own kernel tree, with the' | expand -t 24
 	@echo '	host'"'"'s tools, outside the environment (CONFIG_RUST=y)' | expand -t 24
@@ -96,6 +99,10 @@ fmt: env ## format the Rust sources in the kernel's style
 .PHONY: host-test
 host-test: env ## the tests that need no guest
 	$(QUIET)$(IN) tools/host-test
+
+.PHONY: bench
+bench: modules ## measure against the kernel's own C driver, and compare
+	$(QUIET)$(GUEST) bench $(GUEST_OPTIONS) $(if $(filter update,$(BENCH)),--update)
 
 .PHONY: breakages
 breakages: env ## break the tree on purpose, and see that the tests notice

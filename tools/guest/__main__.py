@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""python3 -m guest run|check|shell|list: see --help. Runs inside `tools/env enter`."""
+"""python3 -m guest run|check|shell|list|bench: see --help. Runs inside `tools/env enter`."""
 
 import argparse
 import dataclasses
@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from . import machines, qemu, report, runner, variants
+from .bench import command as bench_command
 from .errors import UsageError, unknown
 from .ktap import Status
 from .machine import Machine
@@ -29,9 +30,14 @@ def main() -> int:
         qemu.accelerator(options.accel)
         if options.arch not in ARCHES:
             raise unknown("ARCH", options.arch, list(ARCHES))
-        return {"run": _run, "check": _check, "shell": _shell, "list": _list}[options.command](
-            options
-        )
+        commands = {
+            "run": _run,
+            "check": _check,
+            "shell": _shell,
+            "list": _list,
+            "bench": _bench,
+        }
+        return commands[options.command](options)
     except UsageError as error:
         print(f"guest: error: {error}", file=sys.stderr)
         return 2
@@ -111,6 +117,15 @@ def _list(options: argparse.Namespace) -> int:
     return 0
 
 
+def _bench(options: argparse.Namespace) -> int:
+    """The benchmark against the kernel's own driver."""
+    try:
+        return bench_command.bench(options.arch, options.accel, options.update)
+    except BaseException:
+        qemu.stop_all()
+        raise
+
+
 def _one_machine(options: argparse.Namespace) -> Machine:
     """The machine asked for, with another IOMMU if one is."""
     machine = machines.find(options.machine or DEFAULT_MACHINE)
@@ -135,15 +150,17 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="guest", description="Boots and judges test machines.")
     parser.add_argument(
         "command",
-        choices=("run", "check", "shell", "list"),
+        choices=("run", "check", "shell", "list", "bench"),
         help="run: one machine, streaming its console; check: all of them, two at a time; "
-        "shell: one machine, interactive; list: what check would run",
+        "shell: one machine, interactive; list: what check would run; bench: compare with the "
+        "kernel's own driver",
     )
     parser.add_argument("--machine", help=f"which machine ({DEFAULT_MACHINE})")
     parser.add_argument("--test", help="only tests and machines with this in their name")
     parser.add_argument("--iommu", help="the IOMMU variant: see list")
     parser.add_argument("--accel", default="tcg", help="tcg (default) or kvm")
     parser.add_argument("--arch", default="x86_64", help="x86_64 (default) or arm64")
+    parser.add_argument("--update", action="store_true", help="bench: keep the results")
     parser.add_argument("-v", "--verbose", action="store_true", help="name every test")
     return parser.parse_args()
 

@@ -36,6 +36,10 @@ class Machine:
     # Further QEMU arguments, and a -machine property or two.
     qemu: tuple[str, ...] = ()
     machine_options: str = ""
+    # True: a nanosecond of the guest is one instruction of it, on any host.
+    icount: bool = False
+    # False: without QEMU's trace, which takes time.
+    traced: bool = True
     # How the built-in C driver is told to stay away, and further words.
     builtin_driver: str = "intel_iommu=off intremap=off"
     cmdline: str = ""

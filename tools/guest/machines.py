@@ -6,6 +6,7 @@ IOMMUs in variants.py. Give devices that a test names by requester an address.
 """
 
 from . import (
+    bench_machines,
     checks,
     fault_machines,
     firmware_machines,
@@ -31,6 +32,7 @@ MACHINES: tuple[Machine, ...] = (
     *takeover_machines.MACHINES,
     *power_machines.MACHINES,
     *fault_machines.MACHINES,
+    *bench_machines.MACHINES,
 )
 
 

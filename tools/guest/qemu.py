@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .console import clean, without_prefix
-from .errors import unknown
+from .errors import UsageError, unknown
 from .machine import Machine
 from .qmp import Qmp
 from .trace import EVENTS
@@ -74,7 +74,8 @@ def command_line(
     options = f",{machine.machine_options}" if machine.machine_options else ""
     words = [SYSTEMS[machine.arch], "-nodefaults", "-no-user-config", "-display", "none"]
     words += ["-no-reboot", "-machine", board + options, "-cpu", cpu]
-    words += ["-accel", accelerator(accel), "-m", machine.memory, "-smp", str(machine.cpus)]
+    words += _clock(machine, accel)
+    words += ["-m", machine.memory, "-smp", str(machine.cpus)]
     words += ["-kernel", str(stock / "vmlinuz"), "-initrd", str(folder / "initrd")]
     words += ["-append", kernel_command_line(machine, console)]
     words += ["-chardev", f"stdio,id=console,signal=off{',mux=on' if interactive else ''}"]
@@ -90,9 +91,19 @@ def command_line(
             words[-1] += ",cache=unsafe,discard=unmap"
         words += device.qemu
     words += machine.qemu
-    for event in EVENTS:
+    for event in EVENTS if machine.traced else ():
         words += ["-trace", event]
     return [*words, "-D", str(trace_file)]
+
+
+def _clock(machine: Machine, accel: str) -> list[str]:
+    """What runs guest code, and so makes its time go by."""
+    if not machine.icount:
+        return ["-accel", accelerator(accel)]
+    if accel != "tcg":
+        raise UsageError(f"ACCEL='{accel}': machine {machine.name} counts instructions, as tcg can")
+    # Counted instructions come in one order: QEMU then has one thread for all CPUs.
+    return ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
 
 
 def kernel_command_line(machine: Machine, console: str) -> str:
