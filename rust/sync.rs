@@ -3,4 +3,5 @@
 //! Locks and lists for code that runs in any context.
 
 pub mod irq_lock;
+pub mod marked;
 pub mod rcu_list;

@@ -148,6 +148,7 @@ pub struct Iter<'a, T> {
 }
 
 impl<T> Clone for Iter<'_, T> {
+    #[inline]
     fn clone(&self) -> Self {
         Self { link: self.link }
     }

@@ -10,7 +10,7 @@
 use crate::{
     fault::FaultEvent,
     invalidate::{
-        batch::Counts,
+        counts::Counts,
         descriptor::Descriptor,
         queue::Queue, //
     },

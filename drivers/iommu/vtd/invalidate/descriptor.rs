@@ -75,6 +75,7 @@ impl Block {
     };
 
     /// The smallest block that has the whole range in it.
+    #[inline]
     pub(crate) fn around(range: IovaRange) -> Self {
         let (first, last) = (range.first().0 >> PAGE_SHIFT, range.last().0 >> PAGE_SHIFT);
         // From the highest bit on in which they differ, the addresses have nothing in common.
@@ -82,6 +83,7 @@ impl Block {
         Self::new(first & u64::MAX.wrapping_shl(order), order)
     }
 
+    #[inline]
     fn new(first_page: u64, order: u32) -> Self {
         Self {
             first: Iova(first_page << PAGE_SHIFT),
@@ -195,8 +197,17 @@ bitfield! {
 }
 
 impl Descriptor {
+    /// The device whose TLB is to drop something, if that is what is requested.
+    pub(super) fn device(self) -> Option<u16> {
+        match self {
+            Self::DeviceTlb { sid, .. } => Some(sid),
+            _ => None,
+        }
+    }
+
     /// The words of the descriptor, for a unit whose IOTLB invalidations can wait for what `drain`
     /// says. Pages are freed after an invalidation, so they always wait.
+    #[inline]
     pub(crate) fn encode(self, drain: Drain) -> [u64; 2] {
         const GLOBAL: u64 = Granularity::Global as u64;
         const DOMAIN: u64 = Granularity::Domain as u64;
@@ -255,6 +266,7 @@ impl Descriptor {
 
 /// The words of a descriptor that has the unit write `data` to `status` when all descriptors
 /// before it are complete.
+#[inline]
 pub(crate) fn wait(data: u32, status: PhysAddr) -> [u64; 2] {
     let low = WaitLow::zeroed()
         .with_const_kind::<{ Type::Wait as u64 }>()
@@ -291,21 +303,22 @@ pub(crate) fn widest_like(words: [u64; 2], drain: Drain) -> Option<Descriptor> {
 /// `max_order`: the largest address mask that the unit takes ([`Features::page_selective`]).
 ///
 /// [`Features::page_selective`]: crate::regs::capability::Features::page_selective
+#[inline]
 pub(crate) fn cover(
     did: DomainId,
     range: IovaRange,
     caches: Caches,
     max_order: Option<u8>,
-) -> impl Iterator<Item = Descriptor> {
+) -> impl Iterator<Item = Descriptor> + Clone {
     let blocks = max_order
         .map(|max_order| Blocks::new(range, max_order))
-        .filter(|blocks| blocks.clone().nth(MAX_BLOCKS).is_none());
-    let whole = blocks.is_none().then_some(Descriptor::IotlbDomain(did));
-    blocks
-        .into_iter()
-        .flatten()
-        .map(move |block| Descriptor::IotlbPages { did, block, caches })
-        .chain(whole)
+        .filter(Blocks::are_few);
+    let mut whole = blocks.is_none().then_some(Descriptor::IotlbDomain(did));
+    let mut blocks = blocks.unwrap_or(Blocks::NONE);
+    core::iter::from_fn(move || match blocks.next() {
+        Some(block) => Some(Descriptor::IotlbPages { did, block, caches }),
+        None => whole.take(),
+    })
 }
 
 /// Page-selective descriptors that may take the place of one domain-selective descriptor. Past
@@ -321,10 +334,26 @@ struct Blocks {
 }
 
 impl Blocks {
+    const NONE: Self = Self {
+        left: None,
+        max_order: 0,
+    };
+
+    #[inline]
     fn new(range: IovaRange, max_order: u8) -> Self {
         Self {
             left: Some((range.first().0 >> PAGE_SHIFT, range.last().0 >> PAGE_SHIFT)),
             max_order,
+        }
+    }
+
+    /// Whether there are at most [`MAX_BLOCKS`].
+    #[inline]
+    fn are_few(&self) -> bool {
+        // No block is smaller than a page.
+        match self.left {
+            Some((first, last)) if last.wrapping_sub(first) < MAX_BLOCKS as u64 => true,
+            _ => self.clone().nth(MAX_BLOCKS).is_none(),
         }
     }
 }
@@ -332,6 +361,7 @@ impl Blocks {
 impl Iterator for Blocks {
     type Item = Block;
 
+    #[inline]
     fn next(&mut self) -> Option<Block> {
         let (first, last) = self.left?;
         // Page numbers have 52 bits, so that nothing here wraps.

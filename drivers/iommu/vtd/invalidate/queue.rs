@@ -40,10 +40,8 @@
 //! waits cannot go on before that, as the memory would be used again.
 
 use super::{
-    batch::{
-        Batch,
-        Counts, //
-    },
+    batch::Batch,
+    counts::Counts,
     descriptor::{
         self,
         device_of,
@@ -68,7 +66,17 @@ use iommu_ext::{
         TablePage, //
     },
     ratelimit::RateLimit,
-    sync::irq_lock::IrqLock, //
+    sync::{
+        irq_lock::{
+            IrqGuard,
+            IrqLock, //
+        },
+        marked::{
+            load_acquire,
+            read_once,
+            write_once, //
+        }, //
+    }, //
 };
 use kernel::{
     fmt,
@@ -77,7 +85,6 @@ use kernel::{
     processor::cpu_relax,
     sync::{
         atomic::{
-            Acquire,
             Atomic,
             Relaxed,
             Release, //
@@ -160,6 +167,8 @@ struct Ticket {
     number: u64,
     /// Slot of its wait.
     slot: u8,
+    /// There are no further requests.
+    is_last: bool,
 }
 
 impl Queue {
@@ -210,7 +219,11 @@ impl Queue {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub(crate) fn submit(&self, requests: impl IntoIterator<Item = Descriptor>) -> Result {
+    #[inline]
+    pub(crate) fn submit<I>(&self, requests: I) -> Result
+    where
+        I: IntoIterator<Item = Descriptor, IntoIter: Clone>,
+    {
         match self.send(requests)? {
             Outcome::Done => Ok(()),
             Outcome::Silent(_) => Err(EIO),
@@ -222,19 +235,45 @@ impl Queue {
     /// requests that were sent before them, in the same call or earlier, and requests to devices
     /// after both (6.5.2.11).
     ///
+    /// `requests` may be asked for again: for no more than the first time.
+    ///
     /// # Errors
     ///
     /// - `EIO`: the unit was given up, or drops waits for no reason.
     /// - `ETIMEDOUT`: the unit does not answer.
-    pub(crate) fn send(&self, requests: impl IntoIterator<Item = Descriptor>) -> Result<Outcome> {
-        let mut batch = Batch::new(self.drain);
+    #[inline]
+    pub(crate) fn send<I>(&self, requests: I) -> Result<Outcome>
+    where
+        I: IntoIterator<Item = Descriptor, IntoIter: Clone>,
+    {
+        let mut requests = requests.into_iter();
+        loop {
+            let batch = requests.clone();
+            let Some(ticket) = self.enqueue(&mut requests)? else {
+                return Ok(Outcome::Done);
+            };
+            self.wait_for(&ticket)?;
+            if self.has_timed_out(&ticket) {
+                return self.send_again(batch);
+            }
+            if ticket.is_last {
+                return Ok(Outcome::Done);
+            }
+        }
+    }
+
+    /// Sends requests, the first of which have timed out, and finds out whose fault it is.
+    #[cold]
+    #[inline(never)]
+    fn send_again(&self, requests: impl Iterator<Item = Descriptor>) -> Result<Outcome> {
+        let mut batch = Batch::new();
         for request in requests {
             if let Err(request) = batch.push(request) {
                 let outcome = self.run(batch)?;
                 if outcome != Outcome::Done {
                     return Ok(outcome);
                 }
-                batch = Batch::new(self.drain);
+                batch = Batch::new();
                 // An empty batch takes it.
                 let _ = batch.push(request);
             }
@@ -243,33 +282,28 @@ impl Queue {
     }
 
     fn run(&self, mut batch: Batch) -> Result<Outcome> {
-        if batch.words().is_empty() {
-            return Ok(Outcome::Done);
-        }
         // Each time-out costs some device its ATS, sooner or later: so many must fail meanwhile.
         const ATTEMPTS: usize = 32;
         // A device that has been asked alone this often, and each time one that is not known has
         // not answered, is taken to be the one.
         const BENEFIT_OF_DOUBT: usize = 3;
         for attempt in 1..=ATTEMPTS {
-            let ticket = self.enqueue(&batch)?;
-            self.wait_until(|| {
-                self.is_complete(ticket.slot, ticket.number as u32)
-                    .then_some(())
-            })?;
-            if self.timed_out.load(Acquire) < ticket.number {
+            let Some(ticket) = self.enqueue(&mut batch.requests())? else {
+                return Ok(Outcome::Done);
+            };
+            self.wait_for(&ticket)?;
+            if !self.has_timed_out(&ticket) {
                 return Ok(Outcome::Done);
             }
             let silent = self.state.lock().silent;
-            let asked = || batch.devices().filter_map(device_of);
-            if let Some(sid) = silent.filter(|sid| asked().any(|asked| asked == *sid)) {
+            if let Some(sid) = silent.filter(|sid| batch.devices().any(|asked| asked == *sid)) {
                 return Ok(Outcome::Silent(sid));
             }
-            batch.keep_devices();
+            batch = batch.to_devices();
             let mut asked = batch.devices();
             match (asked.next(), asked.next()) {
                 (Some(only), None) if attempt >= BENEFIT_OF_DOUBT => {
-                    return Ok(device_of(only).map_or(Outcome::Done, Outcome::Silent));
+                    return Ok(Outcome::Silent(only));
                 }
                 (Some(_), Some(_)) if silent.is_none() => return self.ask_one_by_one(&batch),
                 _ => (),
@@ -280,8 +314,8 @@ impl Queue {
 
     /// Asks devices one by one, of which one has not answered.
     fn ask_one_by_one(&self, batch: &Batch) -> Result<Outcome> {
-        for words in batch.devices() {
-            let outcome = self.run(batch.of_device(words))?;
+        for request in batch.requests() {
+            let outcome = self.run(Batch::of(request))?;
             if outcome != Outcome::Done {
                 return Ok(outcome);
             }
@@ -289,33 +323,60 @@ impl Queue {
         Ok(Outcome::Done)
     }
 
-    /// Writes a batch to the ring, as soon as there is room.
-    fn enqueue(&self, batch: &Batch) -> Result<Ticket> {
-        self.wait_until(|| {
-            let mut state = self.state.lock();
-            // With the lock held: once the queue is given up, the tail is not moved any more.
-            if self.broken.load(Relaxed) {
-                return Some(Err(EIO));
-            }
-            // The wait takes one slot more.
-            if state.free() <= batch.words().len() {
-                self.reclaim(&mut state);
-            }
-            (state.free() > batch.words().len()).then(|| Ok(self.write(&mut state, batch)))
-        })?
+    /// Writes a batch to the ring, as soon as there is room. `None` if there are no requests.
+    #[inline]
+    fn enqueue(&self, requests: &mut impl Iterator<Item = Descriptor>) -> Result<Option<Ticket>> {
+        let mut state = self.state.lock();
+        if state.free() <= Batch::CAPACITY {
+            drop(state);
+            state = self.lock_with_room()?;
+        }
+        // With the lock held: once the queue is given up, the tail is not moved any more.
+        if self.broken.load(Relaxed) {
+            return Err(EIO);
+        }
+        Ok(self.write(&mut state, requests))
     }
 
-    /// Writes a batch to free slots and tells the unit.
-    fn write(&self, state: &mut State, batch: &Batch) -> Ticket {
-        for words in batch.words() {
-            self.put(state.next, *words);
-            state.next = state.next.wrapping_add(1);
+    /// Waits until a batch and its wait have room.
+    #[cold]
+    #[inline(never)]
+    fn lock_with_room(&self) -> Result<IrqGuard<'_, State>> {
+        self.wait_until(|| {
+            let mut state = self.state.lock();
+            self.reclaim(&mut state);
+            (state.free() > Batch::CAPACITY).then_some(state)
+        })
+    }
+
+    /// Writes the next requests, as many as a batch has, to free slots, and tells the unit.
+    #[inline]
+    fn write(
+        &self,
+        state: &mut State,
+        requests: &mut impl Iterator<Item = Descriptor>,
+    ) -> Option<Ticket> {
+        let mut slot = state.next;
+        let mut left = Batch::CAPACITY;
+        let is_last = loop {
+            if left == 0 {
+                break false;
+            }
+            let Some(request) = requests.next() else {
+                break true;
+            };
+            self.put(slot, request.encode(self.drain));
+            state.counts.count(request);
+            slot = slot.wrapping_add(1);
+            left = left.wrapping_sub(1);
+        };
+        if left == Batch::CAPACITY {
+            return None;
         }
-        let slot = state.next;
         let number = state.batch.wrapping_add(1);
         // The slot's last number may be so old that it would compare as a later one. Whoever still
         // polls for it is content with this one.
-        self.status_word(slot).store(state.batch, Relaxed);
+        write_once(self.status_word(slot), state.batch);
         self.put(
             slot,
             descriptor::wait(number as u32, self.status_address(slot)),
@@ -323,9 +384,31 @@ impl Queue {
 
         state.next = slot.wrapping_add(1);
         state.batch = number;
-        state.counts.count_batch(batch);
+        state.counts.wait = state.counts.wait.wrapping_add(1);
         self.ring_tail(state);
-        Ticket { number, slot }
+        Some(Ticket {
+            number,
+            slot,
+            is_last,
+        })
+    }
+
+    /// Waits until a batch is complete, or has timed out.
+    #[inline]
+    fn wait_for(&self, ticket: &Ticket) -> Result {
+        // CAST: The unit writes the low half.
+        let is_complete = || self.is_complete(ticket.slot, ticket.number as u32);
+        if is_complete() {
+            return Ok(());
+        }
+        self.wait_until(|| is_complete().then_some(()))
+    }
+
+    /// Whether a batch has timed out, rather than that it is complete.
+    #[inline]
+    fn has_timed_out(&self, ticket: &Ticket) -> bool {
+        // What was written before the status word that `wait_for` has acquired.
+        read_once(&self.timed_out) >= ticket.number
     }
 
     /// Tells the unit how far the ring is written. The register write comes after all writes to
@@ -347,6 +430,8 @@ impl Queue {
     }
 
     /// Calls `ready` until it returns something, and looks after errors of the unit meanwhile.
+    #[cold]
+    #[inline(never)]
     fn wait_until<T>(&self, mut ready: impl FnMut() -> Option<T>) -> Result<T> {
         // TIMEOUT: Invalidations take microseconds, as they wait for DMA in flight. The first
         // polls read memory only; the others read a register too, which takes a microsecond. After
@@ -542,20 +627,20 @@ impl Queue {
     /// Whether the wait in `slot` is complete for batch `number`, or for one after it.
     fn is_complete(&self, slot: u8, number: u32) -> bool {
         // Acquire: what the caller does next is not done before the invalidation.
-        let done = self.status_word(slot).load(Acquire) as u32;
+        let done = load_acquire(self.status_word(slot)) as u32;
         // At most 255 batches are under way, so half of the numbers are always later ones.
         done.wrapping_sub(number) <= i32::MAX as u32
     }
 
     fn words(&self, slot: u8) -> [u64; 2] {
         let (low, high) = self.slot(slot);
-        [low.load(Relaxed), high.load(Relaxed)]
+        [read_once(low), read_once(high)]
     }
 
     fn put(&self, slot: u8, words: [u64; 2]) {
         let (low, high) = self.slot(slot);
-        low.store(words[0], Relaxed);
-        high.store(words[1], Relaxed);
+        write_once(low, words[0]);
+        write_once(high, words[1]);
     }
 
     // PANIC: A page has 512 words: two for each number of 8 bits.

@@ -34,7 +34,7 @@ fn did(number: u32) -> DomainId {
 }
 
 /// Requests of all kinds.
-fn requests(count: usize) -> impl Iterator<Item = Descriptor> {
+fn requests(count: usize) -> impl Iterator<Item = Descriptor> + Clone {
     (0..count).map(|i| match i % 4 {
         0 => Descriptor::ContextGlobal,
         1 => Descriptor::ContextDevice {

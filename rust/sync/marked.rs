@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Accesses to shared words that are one instruction: `READ_ONCE()`, `WRITE_ONCE()` and
+//! `smp_load_acquire()`.
+//!
+//! The methods of [`Atomic`] say the same, but each is a call to C on kernels that do not inline
+//! Rust's helpers, as stock ones do not. These are for the paths that every unmap takes.
+
+use core::sync::atomic::{
+    compiler_fence,
+    Ordering, //
+};
+use kernel::sync::atomic::Atomic;
+
+/// `READ_ONCE()`: [`Atomic::load`] with `Relaxed`.
+#[inline(always)]
+pub fn read_once(word: &Atomic<u64>) -> u64 {
+    // SAFETY: The pointer comes from a reference, and every access to these words is marked:
+    // atomic, or volatile and of the width of a machine word.
+    unsafe { word.as_ptr().read_volatile() }
+}
+
+/// `WRITE_ONCE()`: [`Atomic::store`] with `Relaxed`.
+#[inline(always)]
+pub fn write_once(word: &Atomic<u64>, value: u64) {
+    // SAFETY: As in `read_once`.
+    unsafe { word.as_ptr().write_volatile(value) }
+}
+
+/// `smp_load_acquire()`: [`Atomic::load`] with `Acquire`.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub fn load_acquire(word: &Atomic<u64>) -> u64 {
+    let value = read_once(word);
+    // ORDERING: The CPU does no later access before an earlier load. Nor may the compiler.
+    compiler_fence(Ordering::Acquire);
+    value
+}
+
+/// `smp_load_acquire()`: [`Atomic::load`] with `Acquire`.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub fn load_acquire(word: &Atomic<u64>) -> u64 {
+    word.load(kernel::sync::atomic::Acquire)
+}
