@@ -183,14 +183,7 @@ impl Drop for TablePage {
 #[inline]
 pub fn flush_cache<T: ?Sized>(what: &T) {
     #[cfg(CONFIG_X86)]
-    {
-        let size = size_of_val(what);
-        // SAFETY: The lines belong to a live reference; writing them back changes no value.
-        // CAST: Callers flush entries and tables, a page at most.
-        unsafe {
-            bindings::clflush_cache_range(core::ptr::from_ref(what).cast_mut().cast(), size as u32)
-        }
-    }
+    crate::x86::cache::write_back(what);
     #[cfg(not(CONFIG_X86))]
     let _ = what;
 }

@@ -2,5 +2,6 @@
 
 //! What x86 hardware needs and other architectures do not have.
 
+pub(crate) mod cache;
 pub mod pair;
 pub mod vector;
