@@ -243,6 +243,40 @@ impl<'t, F: Format> Node<'t, F> {
         written
     }
 
+    /// Writes the leaf for `iova`, which hardware then sees. Returns whether the entry was empty.
+    ///
+    /// As [`write_leaves`](Self::write_leaves) for one, in fewer instructions: most requests are for
+    /// one.
+    #[inline]
+    pub(crate) fn write_leaf(self, iova: Iova, pa: PhysAddr, attributes: u64) -> bool {
+        let entry = self.entry(iova);
+        if read_once(entry) != EMPTY {
+            return false;
+        }
+        write_once(entry, F::leaf(pa, self.level, attributes));
+        if !self.coherent {
+            flush_cache(entry);
+        }
+        true
+    }
+
+    /// Clears the entry for `iova`, if it is a leaf, which hardware then sees, but for what it has
+    /// cached. Returns whether it was one.
+    ///
+    /// As [`clear`](Self::clear) for one leaf, in fewer instructions.
+    #[inline]
+    pub(crate) fn clear_leaf(self, iova: Iova) -> bool {
+        let entry = self.entry(iova);
+        let Entry::Leaf(_) = F::decode(read_once(entry), self.level) else {
+            return false;
+        };
+        write_once(entry, EMPTY);
+        if !self.coherent {
+            flush_cache(entry);
+        }
+        true
+    }
+
     /// Clears up to `count` entries from that of `iova` on, be they leaves or tables without a
     /// hole; what such a table holds is not cleared, its pages go to `gather` as they are. Stops
     /// at the end of the table, at an empty entry, and at a table with a hole. Returns how many it
@@ -252,15 +286,21 @@ impl<'t, F: Format> Node<'t, F> {
     #[inline]
     pub(crate) fn clear(self, iova: Iova, count: usize, gather: &mut Gather) -> usize {
         let run = self.run(iova, count);
-        let mut cleared = 0usize;
-        for entry in run {
-            match F::decode(read_once(entry), self.level) {
+        let mut clear = |entry: &Atomic<u64>, level: Level| {
+            match F::decode(read_once(entry), level) {
                 Entry::Leaf(_) => write_once(entry, EMPTY),
-                Entry::Table(_) if cut::<F>(entry, self.level, gather) => (),
-                Entry::Table(_) | Entry::Empty => break,
+                Entry::Table(_) if cut::<F>(entry, level, gather) => (),
+                Entry::Table(_) | Entry::Empty => return false,
             }
-            cleared = cleared.wrapping_add(1);
-        }
+            true
+        };
+        // Most entries are of level 0. A loop of their own does not ask each of them whether it is.
+        let first_left = if self.level.is_last() {
+            run.iter().position(|entry| !clear(entry, Level::LAST))
+        } else {
+            run.iter().position(|entry| !clear(entry, self.level))
+        };
+        let cleared = first_left.unwrap_or(run.len());
         self.write_back(run, cleared);
         cleared
     }

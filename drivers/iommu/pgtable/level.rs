@@ -82,6 +82,19 @@ impl Level {
         iova.0.wrapping_shr(self.span_lg2) as usize & (ENTRIES - 1)
     }
 
+    /// The largest span that could begin at `iova` and lie in the `len` bytes from there, as a power
+    /// of two: see [`is_at_most`](Self::is_at_most). `None` for no byte.
+    #[inline]
+    pub(crate) fn largest_lg2(iova: Iova, len: usize) -> Option<u32> {
+        Some(len.checked_ilog2()?.min(iova.0.trailing_zeros()))
+    }
+
+    /// Whether the span of an entry is at most 2^`span_lg2` bytes.
+    #[inline]
+    pub(crate) const fn is_at_most(self, span_lg2: u32) -> bool {
+        self.span_lg2 <= span_lg2
+    }
+
     /// How many whole spans `len` bytes make.
     #[inline]
     pub(crate) const fn spans_in(self, len: usize) -> usize {

@@ -59,18 +59,30 @@ impl<F: Format> Table<F> {
             Ok(request) => request,
             Err(error) => return (0, Err(error)),
         };
-        // Most requests are for one page. They are kept out of the loop, and its state out of
-        // registers.
+        // Most requests are for one page, or for a few in one table. They are kept out of the loop,
+        // and what it needs out of registers and off the stack: it asks again.
         match self.map_run(&request) {
             Ok(done) if done == request.len => (done, Ok(())),
-            Ok(done) => self.map_on(&request, done),
+            Ok(done) => self.map_on(iova, pa, (page, count), prot, gfp, done),
             Err(error) => (0, Err(error)),
         }
     }
 
-    /// Goes on with a request of which `done` bytes are mapped.
+    /// Goes on with a request for so many pages of a size, of which `done` bytes are mapped.
     #[inline(never)]
-    fn map_on(&self, request: &Request, mut done: usize) -> (usize, Result) {
+    fn map_on(
+        &self,
+        iova: Iova,
+        pa: PhysAddr,
+        (page, count): (usize, usize),
+        prot: Prot,
+        gfp: Gfp,
+        mut done: usize,
+    ) -> (usize, Result) {
+        let request = match self.check(iova, pa, page, count, prot, gfp) {
+            Ok(request) => request,
+            Err(error) => return (done, Err(error)),
+        };
         while done < request.len {
             // CAST: `usize` has 64 bits on every kernel we build for.
             // Nothing wraps: `done` is less than `len`, and `check` has seen both ranges.
@@ -78,7 +90,7 @@ impl<F: Format> Table<F> {
                 iova: Iova(request.iova.0.wrapping_add(done as u64)),
                 pa: PhysAddr(request.pa.0.wrapping_add(done as u64)),
                 len: request.len.wrapping_sub(done),
-                ..*request
+                ..request
             };
             match self.map_run(&rest) {
                 Ok(len) => done = done.wrapping_add(len),
@@ -130,6 +142,13 @@ impl<F: Format> Table<F> {
     fn map_run(&self, request: &Request) -> Result<usize> {
         let node = self.descend(request.iova, request.page, request.gfp)?;
         let level = node.level();
+        if request.len == level.len_of(1) {
+            return if node.write_leaf(request.iova, request.pa, request.attributes) {
+                Ok(request.len)
+            } else {
+                Err(EEXIST)
+            };
+        }
         let count = level.spans_in(request.len);
         match node.write_leaves(request.iova, count, request.pa, request.attributes) {
             0 => Err(EEXIST),

@@ -13,6 +13,7 @@
 use crate::{
     entry::Item,
     format::Format,
+    level::Level,
     table::Table, //
 };
 use iommu_ext::{
@@ -60,15 +61,25 @@ impl<F: Format> Table<F> {
     /// the first leaf is missing or only partly covered.
     #[inline(always)]
     fn unmap_run(&self, iova: Iova, len: usize, gather: &mut Gather) -> usize {
+        let Some(largest) = Level::largest_lg2(iova, len) else {
+            return 0;
+        };
         let mut node = self.root.node();
+        // Tables whose entries are covered in part only.
+        while !node.level().is_at_most(largest) {
+            match node.item(iova) {
+                Item::Table(child) => node.enter(child),
+                Item::Empty | Item::Leaf(_) => return 0,
+            }
+        }
+        if len == node.level().len_of(1) && node.clear_leaf(iova) {
+            return len;
+        }
         loop {
             let level = node.level();
-            let count = level.spans_in(len);
-            if count != 0 && level.offset(iova) == 0 {
-                let cleared = node.clear(iova, count, gather);
-                if cleared != 0 {
-                    return level.len_of(cleared);
-                }
+            let cleared = node.clear(iova, level.spans_in(len), gather);
+            if cleared != 0 {
+                return level.len_of(cleared);
             }
             match node.item(iova) {
                 Item::Table(child) => node.enter(child),
