@@ -109,6 +109,14 @@ impl<T: Send + Sync + 'static> RcuList<T> {
         }
     }
 
+    /// Whether there was no value a moment ago.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        // SAFETY: The pointer comes from a reference, and links are accessed atomically, or volatile
+        // and as one word.
+        unsafe { self.head.as_ptr().read_volatile() }.is_null()
+    }
+
     /// The values, newest first, for as long as the guard lives.
     #[inline]
     pub fn iter<'a>(&'a self, _guard: &'a rcu::Guard) -> Iter<'a, T> {

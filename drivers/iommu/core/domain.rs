@@ -144,6 +144,9 @@ impl Domain {
         // either the instance is found here, or it does not see the old entry any more. Writing
         // the hardware's entry and waiting for it is the other barrier.
         smp_mb();
+        if self.attachments.is_empty() {
+            return Ok(());
+        }
         let guard = rcu::read_lock();
         let mut result = Ok(());
         for attachment in self.attachments.iter(&guard) {
