@@ -201,6 +201,12 @@ impl<'a> DeviceTlbs<'a> {
         Self(None)
     }
 
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.clone().next().is_none()
+    }
+
     /// Those of `all` that are behind `instance`.
     #[inline]
     pub(crate) fn behind(instance: &'a Arc<Instance>, all: Iter<'a, CachedBy>) -> Self {

@@ -246,6 +246,25 @@ impl Driver for Unit {
         if self.features.write_buffer {
             self.flush_write_buffer()?;
         }
+        // Most unmaps are of one block, and most devices have no TLB.
+        if let (Scope::Range(range, caches), Some(max_order)) =
+            (scope, self.features.page_selective)
+        {
+            let block = Block::of(range, max_order).filter(|_| device_tlbs.is_empty());
+            if let Some(block) = block {
+                return self
+                    .queue
+                    .submit_one(Descriptor::IotlbPages { did, block, caches });
+            }
+        }
+        self.invalidate_all(did, scope, device_tlbs)
+    }
+}
+
+impl Unit {
+    /// Has the unit and the devices drop all that is in `scope`.
+    #[inline(never)]
+    fn invalidate_all(&self, did: DomainId, scope: Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
         // Each round but the last finds one more device that is passed over in the next one.
         loop {
             // The unit executes requests for device TLBs after those for the IOTLB that were sent

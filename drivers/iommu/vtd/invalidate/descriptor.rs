@@ -83,6 +83,18 @@ impl Block {
         Self::new(first & u64::MAX.wrapping_shl(order), order)
     }
 
+    /// The block that is just this range, made of whole pages; `None` if there is no such block, or
+    /// it has more than 2^`max_order` pages.
+    #[inline]
+    pub(crate) fn of(range: IovaRange, max_order: u8) -> Option<Self> {
+        let (first, last) = (range.first().0 >> PAGE_SHIFT, range.last().0 >> PAGE_SHIFT);
+        let differ = first ^ last;
+        // Aligned, and all bits below the order differ: a first of zeros and a last of ones.
+        let is_block = first & differ == 0 && differ & differ.wrapping_add(1) == 0;
+        let order = u64::BITS.wrapping_sub(differ.leading_zeros());
+        (is_block && order <= u32::from(max_order)).then(|| Self::new(first, order))
+    }
+
     #[inline]
     fn new(first_page: u64, order: u32) -> Self {
         Self {

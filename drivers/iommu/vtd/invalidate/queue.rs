@@ -219,7 +219,6 @@ impl Queue {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    #[inline]
     pub(crate) fn submit<I>(&self, requests: I) -> Result
     where
         I: IntoIterator<Item = Descriptor, IntoIter: Clone>,
@@ -241,7 +240,6 @@ impl Queue {
     ///
     /// - `EIO`: the unit was given up, or drops waits for no reason.
     /// - `ETIMEDOUT`: the unit does not answer.
-    #[inline]
     pub(crate) fn send<I>(&self, requests: I) -> Result<Outcome>
     where
         I: IntoIterator<Item = Descriptor, IntoIter: Clone>,
@@ -260,6 +258,19 @@ impl Queue {
                 return Ok(Outcome::Done);
             }
         }
+    }
+
+    /// As [`submit`](Self::submit) of one request, in fewer instructions: most unmaps send no more.
+    /// For one place, where the kind of the request is known.
+    #[inline(always)]
+    pub(crate) fn submit_one(&self, request: Descriptor) -> Result {
+        if let Some(ticket) = self.enqueue(&mut core::iter::once(request))? {
+            self.wait_for(&ticket)?;
+            if self.has_timed_out(&ticket) {
+                return self.submit([request]);
+            }
+        }
+        Ok(())
     }
 
     /// Sends requests, the first of which have timed out, and finds out whose fault it is.
@@ -324,7 +335,7 @@ impl Queue {
     }
 
     /// Writes a batch to the ring, as soon as there is room. `None` if there are no requests.
-    #[inline]
+    #[inline(always)]
     fn enqueue(&self, requests: &mut impl Iterator<Item = Descriptor>) -> Result<Option<Ticket>> {
         let mut state = self.state.lock();
         if state.free() <= Batch::CAPACITY {
@@ -350,7 +361,7 @@ impl Queue {
     }
 
     /// Writes the next requests, as many as a batch has, to free slots, and tells the unit.
-    #[inline]
+    #[inline(always)]
     fn write(
         &self,
         state: &mut State,
