@@ -182,8 +182,11 @@ impl Unit {
         self.queue.restart();
         command.set_root_table(self.root.phys())?;
         command.enable_queue(self.queue.ring())?;
-        self.queue
-            .submit([Descriptor::ContextGlobal, Descriptor::IotlbGlobal])
+        self.queue.submit(
+            [Descriptor::ContextGlobal, Descriptor::IotlbGlobal]
+                .iter()
+                .copied(),
+        )
     }
 
     /// Turns translation and the queue off: from here on the unit uses no memory. Everything

@@ -267,7 +267,7 @@ impl Queue {
         if let Some(ticket) = self.enqueue(&mut core::iter::once(request))? {
             self.wait_for(&ticket)?;
             if self.has_timed_out(&ticket) {
-                return self.submit([request]);
+                return self.submit(core::iter::once(request));
             }
         }
         Ok(())
