@@ -153,7 +153,7 @@ impl Unit {
         let context = self.root.context(bus(id)?).ok_or(EIO)?;
         let entry = context.refuse_device_tlb(devfn(id)).ok_or(EIO)?;
         let did = entry.domain_id();
-        self.queue.submit([
+        self.queue.submit(&[
             Descriptor::ContextDevice { did, sid },
             Descriptor::IotlbDomain(did),
         ])
@@ -230,7 +230,7 @@ impl Driver for Unit {
                     did: old.domain_id(),
                     sid: id as u16,
                 };
-                if self.queue.submit(core::iter::once(flush)).is_err() {
+                if self.queue.submit(&[flush]).is_err() {
                     // The old entry may stay in use. No later invalidation may then succeed, or
                     // what the entry leads to would be freed.
                     self.queue.give_up("a context entry may be stale");

@@ -182,11 +182,8 @@ impl Unit {
         self.queue.restart();
         command.set_root_table(self.root.phys())?;
         command.enable_queue(self.queue.ring())?;
-        self.queue.submit(
-            [Descriptor::ContextGlobal, Descriptor::IotlbGlobal]
-                .iter()
-                .copied(),
-        )
+        self.queue
+            .submit(&[Descriptor::ContextGlobal, Descriptor::IotlbGlobal])
     }
 
     /// Turns translation and the queue off: from here on the unit uses no memory. Everything

@@ -219,11 +219,8 @@ impl Queue {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub(crate) fn submit<I>(&self, requests: I) -> Result
-    where
-        I: IntoIterator<Item = Descriptor, IntoIter: Clone>,
-    {
-        match self.send(requests)? {
+    pub(crate) fn submit(&self, requests: &[Descriptor]) -> Result {
+        match self.send(requests.iter().copied())? {
             Outcome::Done => Ok(()),
             Outcome::Silent(_) => Err(EIO),
         }
@@ -240,11 +237,10 @@ impl Queue {
     ///
     /// - `EIO`: the unit was given up, or drops waits for no reason.
     /// - `ETIMEDOUT`: the unit does not answer.
-    pub(crate) fn send<I>(&self, requests: I) -> Result<Outcome>
-    where
-        I: IntoIterator<Item = Descriptor, IntoIter: Clone>,
-    {
-        let mut requests = requests.into_iter();
+    pub(crate) fn send(
+        &self,
+        mut requests: impl Iterator<Item = Descriptor> + Clone,
+    ) -> Result<Outcome> {
         loop {
             let batch = requests.clone();
             let Some(ticket) = self.enqueue(&mut requests)? else {
@@ -267,7 +263,7 @@ impl Queue {
         if let Some(ticket) = self.enqueue(&mut core::iter::once(request))? {
             self.wait_for(&ticket)?;
             if self.has_timed_out(&ticket) {
-                return self.submit(core::iter::once(request));
+                return self.submit(&[request]);
             }
         }
         Ok(())

@@ -176,7 +176,7 @@ fn fault_across_an_error(machine: &Machine, running: &Running, fault: &Fault) {
     machine.hardware.inject_on_error(fault);
     let did = iommu_core::instance::Tag(3).try_into().unwrap();
     let request = Descriptor::ContextDevice { did, sid: 3 };
-    running.unit.queue.submit([request]).unwrap();
+    running.unit.queue.submit(&[request]).unwrap();
 }
 
 /// While the queue is in error, a fault is no reason for an interrupt of its own (11.4.7, FECTL_REG.IP). It
@@ -219,7 +219,7 @@ fn faults_are_reported_after_the_queue_was_given_up() {
         granularity: 1,
     }]);
     let request = Descriptor::IotlbGlobal;
-    assert_eq!(running.unit.queue.submit([request]), Err(EIO));
+    assert_eq!(running.unit.queue.submit(&[request]), Err(EIO));
     machine.hardware.inject(&fault_of(1));
     cpu_relax();
     assert_eq!(reports().len(), 1);

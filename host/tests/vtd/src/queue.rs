@@ -59,7 +59,7 @@ fn nothing_returns_before_it_is_done() {
         for round in 0..3000 {
             let count = round % 61;
             let before = machine.hardware.executed();
-            running.unit.queue.submit(requests(count)).unwrap();
+            running.unit.queue.submit(&requests(count)).unwrap();
             // A wait for every 24 requests.
             let expected = count + count.div_ceil(24);
             assert_eq!(machine.hardware.executed() - before, expected as u64);
@@ -72,7 +72,7 @@ fn counts_are_what_was_executed() {
     let config = Config::default();
     let machine = Machine::new(config);
     let running = Running::new(&machine, &config);
-    running.unit.queue.submit(requests(1000)).unwrap();
+    running.unit.queue.submit(&requests(1000)).unwrap();
     let counts = running.unit.counts();
     assert_eq!(counts.context_device, 250);
     assert_eq!(counts.iotlb_domain, 250);
@@ -113,7 +113,7 @@ fn what_is_refused_is_replaced_by_something_wider() {
     for _ in 0..200 {
         let before = running.unit.counts();
         let executed = machine.hardware.executed();
-        running.unit.queue.submit(requests(4)).unwrap();
+        running.unit.queue.submit(&requests(4)).unwrap();
         running
             .unit
             .invalidate(
@@ -160,8 +160,8 @@ fn what_has_nothing_wider_ends_the_queue() {
         let machine = Machine::new(config);
         let running = Running::new(&machine, &config);
         machine.hardware.refuse(&[refusal]);
-        assert_eq!(running.unit.queue.submit([request]), Err(EIO));
-        assert_eq!(running.unit.queue.submit(requests(3)), Err(EIO));
+        assert_eq!(running.unit.queue.submit(&[request]), Err(EIO));
+        assert_eq!(running.unit.queue.submit(&requests(3)), Err(EIO));
     }
 }
 
@@ -176,10 +176,10 @@ fn a_device_that_does_not_answer_once_costs_a_repetition() {
         let running = Running::new(&machine, &config);
         let before = machine.hardware.executed();
         machine.hardware.time_out(1);
-        running.unit.queue.submit(requests(5)).unwrap();
+        running.unit.queue.submit(&requests(5)).unwrap();
         // The wait is sent once more.
         assert_eq!(machine.hardware.executed() - before, 6 + 1);
-        running.unit.queue.submit(requests(5)).unwrap();
+        running.unit.queue.submit(&requests(5)).unwrap();
         assert_eq!(machine.hardware.executed() - before, 2 * 6 + 1);
     }
 }
@@ -190,8 +190,8 @@ fn a_unit_that_does_not_answer_is_given_up() {
     let machine = Machine::new(config);
     let running = Running::new(&machine, &config);
     machine.hardware.hang(usize::MAX);
-    assert_eq!(running.unit.queue.submit(requests(3)), Err(ETIMEDOUT));
-    assert_eq!(running.unit.queue.submit(requests(3)), Err(EIO));
+    assert_eq!(running.unit.queue.submit(&requests(3)), Err(ETIMEDOUT));
+    assert_eq!(running.unit.queue.submit(&requests(3)), Err(EIO));
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn submitters_do_not_disturb_each_other() {
                 let _entered = machine.enter();
                 for round in 0..ROUNDS {
                     let count = 1 + (round + thread) % 24;
-                    running.unit.queue.submit(requests(count)).unwrap();
+                    running.unit.queue.submit(&requests(count)).unwrap();
                     if round % 50 == thread {
                         machine.hardware.refuse(&REPLACEABLE);
                     }
@@ -241,7 +241,7 @@ fn a_full_ring_is_waited_for() {
             for _ in 0..THREADS {
                 scope.spawn(|| {
                     let _entered = machine.enter();
-                    running.unit.queue.submit(requests(24)).unwrap();
+                    running.unit.queue.submit(&requests(24)).unwrap();
                 });
             }
         });
