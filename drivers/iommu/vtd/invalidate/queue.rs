@@ -134,6 +134,11 @@ struct State {
 }
 
 impl State {
+    /// Batches are counted in 64 bits, of which the unit writes 32. The first number is shortly
+    /// before those begin again at 0, so that every machine comes by there, and not only one that
+    /// has run for an hour.
+    const BEFORE_FIRST: u64 = (1 << 32) - 1000;
+
     /// Slots that may be written. One is always left out, as a full ring would look empty.
     fn free(&self) -> usize {
         usize::from(self.oldest.wrapping_sub(self.next).wrapping_sub(1))
@@ -190,7 +195,13 @@ impl Queue {
             timed_out: Atomic::new(0),
             error_limit <- RateLimit::new(),
             state <- new_irq_lock!(
-                State { next: 0, oldest: 0, batch: 0, silent: None, counts: Counts::default() },
+                State {
+                    next: 0,
+                    oldest: 0,
+                    batch: State::BEFORE_FIRST,
+                    silent: None,
+                    counts: Counts::default(),
+                },
                 "vtd::Queue",
             ),
         }))
