@@ -48,6 +48,9 @@ impl State {
             (EVENT_CONTROL, 4) => {
                 u64::from(self.event_masked) << 31 | u64::from(self.event_pending) << 30
             }
+            (EVENT_DATA, 4) => self.event_data.into(),
+            (EVENT_ADDRESS, 4) => bits(self.event_address, 31, 0),
+            (EVENT_UPPER_ADDRESS, 4) => self.event_address >> 32,
             (PROTECTED_MEMORY, 4) => {
                 u64::from(self.protected_enable) << 31 | u64::from(self.protected_status)
             }

@@ -115,6 +115,44 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// The state after reset.
+    fn new(config: Config, bus: Arc<dyn Bus>, random: Random) -> Self {
+        Self {
+            config,
+            bus,
+            random,
+            history: History::default(),
+            caches: Caches::default(),
+            queue: Queue::default(),
+            global_status: 0,
+            pending: None,
+            root_pointer: 0,
+            root_table: None,
+            stale_contexts: false,
+            stale_translations: false,
+            protected_enable: config.protected_memory,
+            protected_pending: None,
+            protected_status: config.protected_memory,
+            fault_status: 0,
+            records: vec![Record::default(); config.fault_records],
+            next_record: 0,
+            event_masked: true,
+            event_pending: false,
+            event_data: 0,
+            event_address: 0,
+            messages: Vec::new(),
+            contexts_read: BTreeSet::new(),
+            in_flight: Vec::new(),
+            devices: Vec::new(),
+            timeout_of: 0,
+            completion_error_of: 0,
+            names_no_device: false,
+            errors: 0,
+            on_error: None,
+            hangs: 0,
+        }
+    }
+
     /// Completes accesses in flight that an invalidation waits for (6.5.4). A unit that cannot be
     /// told to, does.
     pub(crate) fn drain(&mut self, what: Translations, reads: bool, writes: bool) {
@@ -175,40 +213,8 @@ pub struct Unit(Mutex<State>);
 impl Unit {
     /// A unit after reset.
     pub fn new(config: Config, bus: Arc<dyn Bus>) -> Self {
-        Self(Mutex::new(State {
-            config,
-            bus,
-            random: Random::new(config.seed),
-            history: History::default(),
-            caches: Caches::default(),
-            queue: Queue::default(),
-            global_status: 0,
-            pending: None,
-            root_pointer: 0,
-            root_table: None,
-            stale_contexts: false,
-            stale_translations: false,
-            protected_enable: config.protected_memory,
-            protected_pending: None,
-            protected_status: config.protected_memory,
-            fault_status: 0,
-            records: vec![Record::default(); config.fault_records],
-            next_record: 0,
-            event_masked: true,
-            event_pending: false,
-            event_data: 0,
-            event_address: 0,
-            messages: Vec::new(),
-            contexts_read: BTreeSet::new(),
-            in_flight: Vec::new(),
-            devices: Vec::new(),
-            timeout_of: 0,
-            completion_error_of: 0,
-            names_no_device: false,
-            errors: 0,
-            on_error: None,
-            hangs: 0,
-        }))
+        let random = Random::new(config.seed);
+        Self(Mutex::new(State::new(config, bus, random)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -223,6 +229,16 @@ impl Unit {
     /// The CPU writes `size` bytes of registers at `offset`.
     pub fn write_register(&self, offset: usize, size: usize, value: u64) {
         self.state().write_register(offset, size, value);
+    }
+
+    /// The unit loses all that its registers say, and what it has cached; and so do devices.
+    pub fn reset(&self) {
+        let mut state = self.state();
+        let (bus, random) = (state.bus.clone(), state.random.clone());
+        if !state.in_flight.is_empty() {
+            state.history.violation("a reset with accesses in flight");
+        }
+        *state = State::new(state.config, bus, random);
     }
 
     /// Time passes: the unit may take up a command or a descriptor, or forget something.

@@ -41,6 +41,7 @@ mod machine;
 mod parallel;
 mod queue;
 mod random;
+mod sleep;
 mod space;
 mod whole;
 mod world;
