@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The breakages fit the tree, and what is not a red test does not count as one."""
+
+import subprocess
+import unittest
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import ModuleType
+
+from guest import machines
+
+CLONE = Path(__file__).resolve().parents[3]
+FOLDER = CLONE / "tools" / "breakages"
+PATCHES = sorted(FOLDER.glob("*.patch"))
+
+
+def load_runner() -> ModuleType:
+    """tools/breakages/run, which has no suffix."""
+    loader = SourceFileLoader("breakages_run", str(FOLDER / "run"))
+    spec = spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+RUNNER = load_runner()
+
+
+class PatchesTest(unittest.TestCase):
+    """Every patch."""
+
+    def test_applies(self) -> None:
+        for patch in PATCHES:
+            with self.subTest(patch.name):
+                command = ("patch", "--batch", "--dry-run", "--forward", "--strip=1")
+                done = subprocess.run(
+                    (*command, "--reject-file=-", f"--input={patch}"),
+                    cwd=CLONE,
+                    check=False,
+                    capture_output=True,
+                    text=True,
+                )
+                self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_catchers_exist(self) -> None:
+        for patch in PATCHES:
+            with self.subTest(patch.name):
+                catchers = RUNNER.catchers(patch)
+                self.assertTrue(catchers, "no Caught-by line")
+                for lane, what in catchers:
+                    if lane == "guest":
+                        name, *tests = what.split()
+                        machine = machines.find(name)
+                        for test in tests:
+                            self.assertIn(test, machine.tests)
+                    else:
+                        self.assertRegex(what, r"^--package (vtd|tests|dmar) ")
+
+
+class StubbedLane(RUNNER.Lane):  # type: ignore[misc, name-defined]
+    """A lane whose commands have the results given, one after the other."""
+
+    def __init__(self, name: str, *results: tuple[int, str]) -> None:
+        self.name = name
+        self.log = Path("log")
+        self.results = list(results)
+
+    def run(self, *_command: str, **_environment: str) -> tuple[int, str]:
+        return self.results.pop(0)
+
+
+class VerdictTest(unittest.TestCase):
+    """What counts as caught: tests that were built, ran, and failed."""
+
+    def must_fail(self, name: str, *results: tuple[int, str]) -> str:
+        lane = StubbedLane(name, *results)
+        try:
+            lane.must_fail("something")
+        except RUNNER.NotCaught as error:
+            return str(error)
+        finally:
+            self.assertEqual(lane.results, [], "something was not run")
+        return ""
+
+    def test_host(self) -> None:
+        self.assertEqual(self.must_fail("host", (0, ""), (101, "")), "")
+        self.assertIn("green", self.must_fail("host", (0, ""), (0, "")))
+        self.assertIn("does not build", self.must_fail("host", (101, "")))
+
+    def test_guest(self) -> None:
+        red, green = "3 passed, 1 failed, 0 skipped\n", "4 passed, 0 failed, 0 skipped\n"
+        self.assertEqual(self.must_fail("guest", (0, ""), (1, red)), "")
+        self.assertIn("green", self.must_fail("guest", (0, ""), (0, green)))
+        self.assertIn("does not build", self.must_fail("guest", (1, "")))
+        # An exception of Python's, and a machine that does not exist.
+        self.assertIn("cannot be run", self.must_fail("guest", (0, ""), (1, "Traceback")))
+        self.assertIn("cannot be run", self.must_fail("guest", (0, ""), (2, "")))
+
+
+if __name__ == "__main__":
+    unittest.main()
