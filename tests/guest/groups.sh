@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Every PCI function is in a group, and each group has the type that the machine
-# is to give. The host compares the groups with those of the built-in driver.
+# is to give, and keeps out of what no mapping works for. The host compares the groups with those of the built-in driver.
 
 . /lib.sh
 . /devices.sh
@@ -29,6 +29,15 @@ for group in $(ls /sys/kernel/iommu_groups | sort -n); do
 	diag "GROUP $group $(cat "$folder/type") $(ls "$folder/devices" | xargs)"
 done
 check "every group has type $GROUP_TYPE" all_of_type "$GROUP_TYPE"
+
+# interrupts_reserved: no group maps the addresses that the CPUs take for interrupts.
+interrupts_reserved() {
+	grep -L '^0x00000000fee00000 0x00000000feefffff msi$' \
+		/sys/kernel/iommu_groups/*/reserved_regions >/tmp/unreserved
+	cat /tmp/unreserved
+	[ ! -s /tmp/unreserved ]
+}
+check "every group keeps out of the CPUs' interrupts" interrupts_reserved
 
 # together FUNCTION...: they are in one group.
 together() {
