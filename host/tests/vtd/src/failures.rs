@@ -3,6 +3,7 @@
 //! Invalidations that fail: what the unit may still use is kept for good.
 
 use crate::{
+    invalidate::descriptor::Descriptor,
     machine::{
         Machine,
         Running, //
@@ -131,6 +132,9 @@ fn a_domain_outlives_a_context_entry_that_may_be_stale() {
         setup.machine.hardware.time_out(32);
         let other = Space::new(&setup.endpoint);
         setup.attach(&other);
+        // No flush that comes later may succeed: what the entry led to would be freed.
+        let later = setup.running.unit.queue.submit([Descriptor::IotlbGlobal]);
+        assert_eq!(later, Err(EIO));
         drop(other);
         setup.end();
     }
