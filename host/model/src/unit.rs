@@ -375,6 +375,11 @@ impl Unit {
         self.state().is_translating()
     }
 
+    /// Whether there is memory that no DMA reaches (11.4.8), whatever tables say.
+    pub fn protects_memory(&self) -> bool {
+        self.state().protected_status
+    }
+
     /// From here on refuses descriptors of these kinds, and no others.
     pub fn refuse(&self, refusals: &[Refusal]) {
         self.state().queue.refusals = refusals.to_vec();

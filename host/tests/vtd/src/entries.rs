@@ -241,11 +241,13 @@ fn a_unit_in_use_is_taken_over() {
     };
     let machine = Machine::new(config);
     let first = Running::new(&machine, &config);
+    assert!(!machine.hardware.protects_memory());
     // What comes first is lost, as by a kernel that has crashed.
     let tables = first.unit.clone();
     std::mem::forget(first);
     let second = Running::new(&machine, &config);
     assert!(machine.hardware.is_translating());
+    assert!(!machine.hardware.protects_memory());
     assert!(machine.hardware.dma(SID, IOVA, false).is_err());
     drop(second);
     assert!(!machine.hardware.is_translating());

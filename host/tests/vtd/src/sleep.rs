@@ -67,6 +67,7 @@ fn everything_goes_on_after_sleep() {
             machine.hardware.reset();
             running.unit.wake(&asleep).unwrap();
             assert!(machine.hardware.is_translating());
+            assert!(!machine.hardware.protects_memory());
 
             // What was mapped is.
             for mapping in &space.mappings {

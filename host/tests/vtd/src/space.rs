@@ -121,14 +121,15 @@ impl Space {
             _ => *random.of(&[1, 2]),
         };
         let len = page * count;
-        // Close together, so that tables are shared; some at the ends of the space.
+        // Close together, so that tables are shared; some across the end of a table, and some at
+        // the ends of the space.
         let Self { first, end, .. } = *self;
         let middle = first + (end - first) / 2;
         let places = [
             first,
             first,
             first + HUGE,
-            first + 5 * HUGE,
+            first + 5 * HUGE - 32 * PAGE,
             middle,
             end - HUGE,
         ];
