@@ -94,12 +94,15 @@ macro_rules! atomic {
 
             /// Writes the word.
             pub fn store<O: ReleaseOrRelaxed>(&self, value: $type, _: O) {
-                self.host().store(value, O::UPDATE)
+                self.host().store(value, O::UPDATE);
+                machine::with(|machine| machine.wrote());
             }
 
             /// Writes the word and gives what it held.
             pub fn xchg<O: Ordering>(&self, value: $type, _: O) -> $type {
-                self.host().swap(value, O::UPDATE)
+                let old = self.host().swap(value, O::UPDATE);
+                machine::with(|machine| machine.wrote());
+                old
             }
 
             /// Writes the word if it holds `old`. Gives what it held, as an error if that is

@@ -6,6 +6,7 @@ use crate::{
     invalidate::descriptor,
     machine::{
         Machine,
+        Request,
         Running,
         BASE, //
     },
@@ -113,6 +114,12 @@ fn a_replacement_is_one_step() {
     };
     attach(0);
 
+    // And between stores of the CPU, where a thread does not come by often.
+    machine.traffic(vec![Request {
+        sid: SID,
+        address: IOVA,
+        write: false,
+    }]);
     let done = AtomicBool::new(false);
     let seen = [AtomicUsize::new(0), AtomicUsize::new(0)];
     std::thread::scope(|scope| {

@@ -67,6 +67,19 @@ fn nothing_returns_before_it_is_done() {
     }
 }
 
+/// The unit writes 32 bits of the numbers of waits. They begin again after a thousand.
+#[test]
+fn nothing_returns_before_it_is_done_when_numbers_begin_again() {
+    let config = Config::default();
+    let machine = Machine::new(config);
+    let running = Running::new(&machine, &config);
+    for _ in 0..2000 {
+        let before = machine.hardware.executed();
+        running.unit.queue.submit(requests(3)).unwrap();
+        assert_eq!(machine.hardware.executed() - before, 4);
+    }
+}
+
 #[test]
 fn counts_are_what_was_executed() {
     let config = Config::default();
