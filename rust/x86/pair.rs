@@ -37,14 +37,14 @@ pub fn swap(table: &Entries, index: u8, [low, high]: [u64; 2]) -> [u64; 2] {
         let swapped: u8;
         // SAFETY: A table is a page of 256 pairs, so the pair lies in it and is aligned to its
         // size; the entries are atomics, so that they may be written through a shared reference.
-        // `rbx`, which the compiler does not let us name, is put back. `pair` has a register of its
-        // own, as one of the compiler's choice could be `rbx`, too.
+        // `rbx`, which the compiler keeps for itself, is put back.
         unsafe {
             asm!(
                 "xchgq {low}, %rbx",
                 "lock cmpxchg16b (%rdi)",
                 "xchgq {low}, %rbx",
                 "sete {swapped}",
+                // Not any register: that may be `rbx`, which holds `low` when the address is used.
                 in("rdi") pair,
                 low = inout(reg) low => _,
                 in("rcx") high,
