@@ -156,13 +156,15 @@ impl Vector for FaultEvent {
     }
 
     fn mask(&self) {
-        self.regs().write_reg(FECTL_REG::zeroed().with_im(true));
+        // The other bits are to be kept as they are (11.4.7.2).
+        self.regs().write_reg(self.regs().read(FECTL_REG).with_im(true));
         // The read returns once the write has reached the unit.
         self.regs().read(FECTL_REG);
     }
 
     fn unmask(&self) {
-        self.regs().write_reg(FECTL_REG::zeroed());
+        self.regs()
+            .write_reg(self.regs().read(FECTL_REG).with_im(false));
         self.regs().read(FECTL_REG);
     }
 

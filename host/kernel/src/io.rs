@@ -87,6 +87,16 @@ pub trait Io {
         Ok(unsafe { self.io_read(address) })
     }
 
+    /// Reads 32 bits.
+    fn try_read32(&self, offset: usize) -> Result<u32>
+    where
+        Self: IoCapable<u32>,
+    {
+        let address = self.io_addr::<u32>(offset)?;
+        // SAFETY: Just checked.
+        Ok(unsafe { self.io_read(address) })
+    }
+
     /// Writes 32 bits.
     fn try_write32(&self, value: u32, offset: usize) -> Result
     where

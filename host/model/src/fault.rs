@@ -75,11 +75,13 @@ pub struct Fault {
     pub reason: Reason,
 }
 
-/// A fault recording register (11.4.14): two words.
+/// A fault recording register (11.4.7.6): two words.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Record {
     pub(crate) low: u64,
     pub(crate) high: u64,
+    /// Software has seen that it is pending.
+    pub(crate) seen: bool,
 }
 
 impl Record {
@@ -124,13 +126,14 @@ impl State {
                 | u64::from(!fault.write) << 62
                 | (fault.reason as u64) << 32
                 | u64::from(fault.sid),
+            seen: false,
         };
         self.next_record = (index + 1) % self.records.len();
         self.set_status(status::PENDING);
     }
 
     /// Sets status bits. The first one is a reason for an interrupt; while there is one, others
-    /// are not (11.4.7, FECTL_REG.IP).
+    /// are not (11.4.7.2, IP).
     pub(crate) fn set_status(&mut self, bits: u32) {
         let was_clear = self.fault_status == 0;
         self.fault_status |= bits;

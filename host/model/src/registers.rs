@@ -32,6 +32,9 @@ const QUEUE_TAIL: usize = 0x88;
 const QUEUE_ADDRESS: usize = 0x90;
 const QUEUE_ERROR: usize = 0xb0;
 
+/// What the reserved bits of FECTL_REG happen to be (RsvdP: 11.4.7.2).
+const EVENT_CONTROL_RESERVED: u64 = 0x0100_0020;
+
 /// Bytes of a fault recording register.
 const RECORD: usize = 16;
 
@@ -46,7 +49,9 @@ impl State {
             (ROOT_TABLE, 8) => self.root_pointer,
             (FAULT_STATUS, 4) => self.fault_status().into(),
             (EVENT_CONTROL, 4) => {
-                u64::from(self.event_masked) << 31 | u64::from(self.event_pending) << 30
+                u64::from(self.event_masked) << 31
+                    | u64::from(self.event_pending) << 30
+                    | EVENT_CONTROL_RESERVED
             }
             (EVENT_DATA, 4) => self.event_data.into(),
             (EVENT_ADDRESS, 4) => bits(self.event_address, 31, 0),
@@ -66,13 +71,19 @@ impl State {
         }
     }
 
-    fn read_record(&self, offset: usize, size: usize) -> u64 {
+    fn read_record(&mut self, offset: usize, size: usize) -> u64 {
         let Some((index, within)) = self.record_at(offset) else {
             self.history
                 .violation(&format!("a read of {size} bytes at {offset:#x}"));
             return 0;
         };
-        let record = self.records[index];
+        let record = &mut self.records[index];
+        if (within, size) == (12, 4) {
+            record.seen = record.is_pending();
+        } else if !record.seen {
+            self.history
+                .violation("a fault record is read that was not seen to be pending");
+        }
         let word = if within < 8 { record.low } else { record.high };
         if size == 8 {
             word
@@ -95,6 +106,10 @@ impl State {
             (ROOT_TABLE, 8) => self.write_root_table(value),
             (FAULT_STATUS, 4) => self.write_fault_status(word),
             (EVENT_CONTROL, 4) => {
+                if bits(value, 29, 0) != EVENT_CONTROL_RESERVED {
+                    self.history
+                        .violation("reserved bits of FECTL_REG that are not as they were");
+                }
                 self.event_masked = bit(value, 31);
                 self.send_event();
             }

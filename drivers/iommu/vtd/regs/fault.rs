@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fault status, the fault event, and the fault recording registers (VT-d 11.4.7, 11.4.14).
+//! Fault status, the fault event, and the fault recording registers (VT-d 11.4.7).
 
 use super::{
     capability::FaultRecords,
@@ -32,7 +32,7 @@ register! {
         0:0 pfo => bool;
     }
 
-    /// Fault event control.
+    /// Fault event control. The bits that are not named must be written as they were read.
     pub(crate) FECTL_REG(u32) @ 0x38 {
         /// The event is masked.
         31:31 im => bool;
@@ -126,13 +126,16 @@ impl FaultRecords {
     /// Bytes of one record.
     const SIZE: usize = 16;
 
-    /// Reads record `index`, if it is pending.
+    /// Reads record `index`, if it is pending (11.4.7.6).
     pub(crate) fn read(&self, regs: &Regs, index: usize) -> Option<(FrcdLow, FrcdHigh)> {
         let offset = self.offset_of(index);
-        let high = FrcdHigh::from_raw(regs.try_read64(offset.wrapping_add(8)).ok()?);
-        if !high.f() {
+        // F alone first: the other fields are valid only once it is seen to be set, and not every
+        // unit gives 64 bits in one piece.
+        let top = regs.try_read32(offset.wrapping_add(12)).ok()?;
+        if !FrcdHigh::from_raw(u64::from(top) << 32).f() {
             return None;
         }
+        let high = FrcdHigh::from_raw(regs.try_read64(offset.wrapping_add(8)).ok()?);
         let low = FrcdLow::from_raw(regs.try_read64(offset).ok()?);
         Some((low, high))
     }
