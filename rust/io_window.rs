@@ -18,7 +18,8 @@ use kernel::{
         IoCapable,
         IoKnownSize, //
     },
-    prelude::*, //
+    prelude::*,
+    str::CString, //
 };
 
 /// Physical addresses that nobody else in the kernel may claim.
@@ -29,18 +30,26 @@ use kernel::{
 struct Claim {
     start: PhysAddr,
     len: usize,
+    /// The kernel keeps its address. A copy of our own: a window that is leaked, as the hardware
+    /// does not stop, outlives the module whose constant the name is.
+    _name: CString,
 }
 
 impl Claim {
-    fn new(start: PhysAddr, len: usize, name: &'static CStr) -> Result<Self> {
-        // SAFETY: Any region may be asked for; the name lives as long as the region may.
+    fn new(start: PhysAddr, len: usize, name: &CStr) -> Result<Self> {
+        let name = CString::try_from(name)?;
+        // SAFETY: Any region may be asked for; the name is freed after the region was released.
         let region =
             unsafe { bindings::request_mem_region(start.0, len as u64, name.as_char_ptr()) };
         if region.is_null() {
             return Err(EBUSY);
         }
         // INVARIANT: The request succeeded.
-        Ok(Self { start, len })
+        Ok(Self {
+            start,
+            len,
+            _name: name,
+        })
     }
 }
 
@@ -72,8 +81,8 @@ impl<const SIZE: usize> IoWindow<SIZE> {
     ///
     /// - `EINVAL`: `len` is less than `SIZE`, or the window passes the top of the address space.
     /// - `EBUSY`: someone else owns part of the window.
-    /// - `ENOMEM`: no room to map it.
-    pub fn new(start: PhysAddr, len: usize, name: &'static CStr) -> Result<Self> {
+    /// - `ENOMEM`: no room to map it, or no memory.
+    pub fn new(start: PhysAddr, len: usize, name: &CStr) -> Result<Self> {
         if len < SIZE || len == 0 || start.0.checked_add(len as u64).is_none() {
             return Err(EINVAL);
         }

@@ -31,7 +31,7 @@ impl<const SIZE: usize> IoWindow<SIZE> {
     /// # Errors
     ///
     /// `EINVAL`: `len` is less than `SIZE`, or the window passes the top of the address space.
-    pub fn new(start: PhysAddr, len: usize, _: &'static CStr) -> Result<Self> {
+    pub fn new(start: PhysAddr, len: usize, _: &CStr) -> Result<Self> {
         if len < SIZE || len == 0 || start.0.checked_add(len as u64).is_none() {
             return Err(EINVAL);
         }
