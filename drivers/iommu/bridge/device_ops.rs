@@ -140,15 +140,19 @@ unsafe extern "C" fn probe_device_callback(
 
 fn probe_pci(function: &Function) -> Result<(KBox<Device>, *mut bindings::iommu_device)> {
     let spec = Spec::of_pci(function)?.ok_or(ENODEV)?;
-    let Some(instance) = registry::find(spec.unit) else {
-        pr_warn!(
-            "{}: its DMA is not translated, as its unit is not in use\n",
-            function.name()
-        );
+    // First of all the pin, so that it goes last: the driver's code must be there for as long as
+    // we hold a reference to its instance.
+    let Some((iommu, pin)) = unit::registered(spec.unit) else {
+        // While another unit is being registered, this one's turn is still to come.
+        if !registry::is_registered(spec.unit) {
+            pr_warn!(
+                "{}: its DMA is not translated, as its unit is not in use\n",
+                function.name()
+            );
+        }
         return Err(ENODEV);
     };
-    // `None` while another unit is being registered: this one's turn comes.
-    let (iommu, pin) = unit::registered(spec.unit).ok_or(ENODEV)?;
+    let instance = registry::find(spec.unit).ok_or(ENODEV)?;
     if function.has_driver() {
         // To switch it now would pull the mappings away from under its DMA.
         pr_err!(
@@ -161,22 +165,18 @@ fn probe_pci(function: &Function) -> Result<(KBox<Device>, *mut bindings::iommu_
     }
     let device_tlb = ats::device_tlb(function, &instance, &spec.ids)?;
     let name = CString::try_from(function.name())?;
+    // Before the endpoint is made, so that nothing can fail after that.
+    let device = KBox::new_uninit(GFP_KERNEL)?;
     let endpoint = instance.probe(name, spec.ids, device_tlb)?;
-    let device = KBox::new(
+    let device = KBox::write(
+        device,
         Device {
-            endpoint: endpoint.clone(),
+            endpoint,
             group: SetOnce::new(),
             _pin: pin,
         },
-        GFP_KERNEL,
     );
-    match device {
-        Ok(device) => Ok((device, iommu)),
-        Err(e) => {
-            release(&endpoint);
-            Err(e.into())
-        }
-    }
+    Ok((device, iommu))
 }
 
 /// Has the instance forget an endpoint.
@@ -275,7 +275,8 @@ unsafe fn join(dev: *mut bindings::device, group: *mut bindings::iommu_group) ->
         };
         ours
     } else {
-        // SAFETY: Only this function sets the data, to an `Arc<Group>`.
+        // SAFETY: Data of a group is set by the driver of the IOMMU whose devices are in it, and
+        // no other such driver for PCI devices of this architecture sets any. So it is from here.
         Arc::from(unsafe { <Arc<Group> as ForeignOwnable>::borrow(data) })
     };
     // SAFETY: The caller says that the device was accepted.

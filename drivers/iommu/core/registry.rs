@@ -73,7 +73,14 @@ impl Drop for Registration {
     }
 }
 
+/// Whether `key` names an instance.
+pub fn is_registered(key: fwnode::Key) -> bool {
+    INSTANCES.lock().iter().any(|i| i.key() == key)
+}
+
 /// The instance that `key` names; `None` if none is registered under it.
+///
+/// The caller has pinned the module of the instance's driver, whose code the last reference needs.
 pub fn find(key: fwnode::Key) -> Option<Arc<Instance>> {
     INSTANCES.lock().iter().find(|i| i.key() == key).cloned()
 }
