@@ -67,7 +67,15 @@ impl CoreOperations for Power {
         let asleep = self.asleep.lock().take();
         if let Some(asleep) = asleep {
             if self.unit.wake(&asleep).is_err() {
-                pr_err!("{}: does not work after sleep\n", self.unit.name());
+                pr_err!(
+                    "{}: does not work after sleep: {}\n",
+                    self.unit.name(),
+                    if self.unit.is_translating() {
+                        "what is unmapped stays within reach of devices, and is kept"
+                    } else {
+                        "DMA is not translated, and goes anywhere"
+                    }
+                );
             }
         }
     }

@@ -151,7 +151,8 @@ impl Unit {
         self.stop_others()?;
         // From here on the unit may use memory of ours.
         let started = Started(self.clone());
-        self.give_tables()?;
+        self.command.set_root_table(self.root.phys())?;
+        self.start_queue()?;
         Ok(started)
     }
 
@@ -175,13 +176,11 @@ impl Unit {
         self.flush_write_buffer()
     }
 
-    /// Gives the unit, which is stopped, our root table and our queue, emptied, and has it forget
-    /// what it has cached.
-    fn give_tables(&self) -> Result {
-        let command = &self.command;
+    /// Gives the unit, which is stopped and has our root table, our queue, emptied, and has it
+    /// forget what it has cached.
+    fn start_queue(&self) -> Result {
         self.queue.restart();
-        command.set_root_table(self.root.phys())?;
-        command.enable_queue(self.queue.ring())?;
+        self.command.enable_queue(self.queue.ring())?;
         self.queue
             .submit(&[Descriptor::ContextGlobal, Descriptor::IotlbGlobal])
     }
@@ -227,6 +226,11 @@ impl Unit {
         Ok(())
     }
 
+    /// Whether DMA is being translated.
+    pub(crate) fn is_translating(&self) -> bool {
+        self.command.is_translating()
+    }
+
     /// Requests sent to the unit so far.
     pub(crate) fn counts(&self) -> Counts {
         self.queue.counts()
@@ -235,12 +239,23 @@ impl Unit {
 
 /// Sleep, in which a unit loses what its registers say. The tables stay as they are.
 impl Unit {
-    /// Stops the unit. Returns what [`wake`](Self::wake) needs. No device does DMA any more.
+    /// Stops the unit. Returns what [`wake`](Self::wake) needs. No device does DMA any more, and no
+    /// other code runs; but some may have been interrupted while it waits for the queue.
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT`: the unit does not answer. It was told to go on, as the devices will.
+    /// The unit goes on, as the devices will, and
+    ///
+    /// - `EIO`: its queue was given up: it could not be told to forget anything after its sleep.
+    /// - `ETIMEDOUT`: it does not answer.
     pub(crate) fn sleep(&self) -> Result<Asleep> {
+        // Only an empty queue may be turned off (6.5.2).
+        self.queue.quiesce().inspect_err(|_| {
+            pr_err!(
+                "{}: cannot sleep, as its invalidation queue does not work\n",
+                self.name()
+            )
+        })?;
         let asleep = Asleep {
             is_translating: self.command.is_translating(),
             event: EventRegisters::save(&self.regs),
@@ -257,15 +272,28 @@ impl Unit {
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT` or `EIO`: the unit does not answer.
+    /// `ETIMEDOUT` or `EIO`: the unit does not answer. Its queue is given up: what it may use is
+    /// kept from then on. It translates by our tables all the same, if it can be brought to.
     pub(crate) fn wake(&self, asleep: &Asleep) -> Result {
+        let woken = self.try_wake(asleep);
+        if woken.is_err() {
+            self.queue.give_up("the unit has not come back from sleep");
+        }
+        woken
+    }
+
+    fn try_wake(&self, asleep: &Asleep) -> Result {
         self.stop_others()?;
-        self.give_tables()?;
+        self.command.set_root_table(self.root.phys())?;
+        let queue = self.start_queue();
         asleep.event.restore(&self.regs);
         if asleep.is_translating {
+            // Without a queue, too, as DMA would go anywhere if nothing translated it. What the
+            // unit may have cached before its sleep is as true as the tables: they have not
+            // changed, and the queue was empty.
             self.enable()?;
         }
-        Ok(())
+        queue
     }
 }
 

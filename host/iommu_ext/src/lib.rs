@@ -10,6 +10,7 @@ pub mod ida;
 pub mod io_window;
 pub mod memory;
 pub mod pages;
+pub mod power;
 pub mod ratelimit;
 pub mod sync;
 #[path = "../../../rust/vec.rs"]

@@ -48,6 +48,16 @@ impl State {
         if commands.count_ones() > 1 {
             self.history.violation("more than one command at a time");
         }
+        if commands != 0 {
+            match self.ignores {
+                Some(0) => {
+                    self.ignores = None;
+                    return;
+                }
+                Some(after) => self.ignores = Some(after - 1),
+                None => (),
+            }
+        }
         if commands == QUEUE {
             self.check_queue_switch(value & QUEUE != 0);
         }
@@ -55,7 +65,8 @@ impl State {
             if self.root_table.is_none() {
                 self.history.violation("translation without a root table");
             }
-            if self.stale_contexts || self.stale_translations {
+            // A queue that hangs cannot be asked to.
+            if (self.stale_contexts || self.stale_translations) && self.hangs == 0 {
                 self.history.violation(
                     "translation without invalidations after the root table (6.6): contexts, \
                      then translations",

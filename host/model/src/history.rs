@@ -46,6 +46,7 @@ pub enum Event {
     PageFreed {
         page: u64,
     },
+    PowerLost,
 }
 
 /// The latest events.

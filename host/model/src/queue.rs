@@ -122,6 +122,15 @@ impl Queue {
         self.fetched.clear();
     }
 
+    /// What the registers of the queue say is lost.
+    pub(crate) fn lose_power(&mut self) {
+        self.restart();
+        self.address = 0;
+        self.tail = 0;
+        self.error = 0;
+        self.doorbell = false;
+    }
+
     /// Whether `page` is one of the ring.
     pub(crate) fn uses(&self, page: u64) -> bool {
         let pages = self.slots() as u64 / 256;

@@ -112,6 +112,8 @@ pub(crate) struct State {
     pub(crate) on_error: Option<Fault>,
     /// Steps for which the queue does nothing.
     pub(crate) hangs: usize,
+    /// After so many commands one is ignored.
+    pub(crate) ignores: Option<usize>,
 }
 
 impl State {
@@ -150,6 +152,7 @@ impl State {
             errors: 0,
             on_error: None,
             hangs: 0,
+            ignores: None,
         }
     }
 
@@ -217,6 +220,31 @@ impl Unit {
         Self(Mutex::new(State::new(config, bus, random)))
     }
 
+    /// The unit loses its power, and with it all that it was told and has cached.
+    pub fn lose_power(&self) {
+        let mut state = self.state();
+        state.history.note(Event::PowerLost);
+        let config = state.config;
+        state.caches = Caches::default();
+        state.queue.lose_power();
+        state.global_status = 0;
+        state.pending = None;
+        state.root_pointer = 0;
+        state.root_table = None;
+        state.stale_contexts = false;
+        state.stale_translations = false;
+        state.protected_enable = config.protected_memory;
+        state.protected_pending = None;
+        state.protected_status = config.protected_memory;
+        state.fault_status = 0;
+        state.records = vec![Record::default(); config.fault_records];
+        state.next_record = 0;
+        state.event_masked = true;
+        state.event_pending = false;
+        state.event_data = 0;
+        state.event_address = 0;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -229,16 +257,6 @@ impl Unit {
     /// The CPU writes `size` bytes of registers at `offset`.
     pub fn write_register(&self, offset: usize, size: usize, value: u64) {
         self.state().write_register(offset, size, value);
-    }
-
-    /// The unit loses all that its registers say, and what it has cached; and so do devices.
-    pub fn reset(&self) {
-        let mut state = self.state();
-        let (bus, random) = (state.bus.clone(), state.random.clone());
-        if !state.in_flight.is_empty() {
-            state.history.violation("a reset with accesses in flight");
-        }
-        *state = State::new(state.config, bus, random);
     }
 
     /// Time passes: the unit may take up a command or a descriptor, or forget something.
@@ -393,6 +411,11 @@ impl Unit {
     /// The queue rests for so many steps; `usize::MAX` is for good.
     pub fn hang(&self, steps: usize) {
         self.state().hangs = steps;
+    }
+
+    /// After `after` more commands, the unit ignores one.
+    pub fn ignore_command(&self, after: usize) {
+        self.state().ignores = Some(after);
     }
 
     /// Records a fault, as if the request had been refused, while the queue is in error: at the last

@@ -212,7 +212,28 @@ impl Queue {
         self.ring.phys()
     }
 
-    /// Forgets what is in the ring: the unit has lost, or never had, its place in it. Nobody waits.
+    /// Waits until everything in the ring is complete. Who has sent it may not have seen that yet;
+    /// it stays to be seen, also after a [`restart`](Self::restart).
+    ///
+    /// # Errors
+    ///
+    /// - `EIO`: the unit was given up.
+    /// - `ETIMEDOUT`: the unit does not answer.
+    pub(crate) fn quiesce(&self) -> Result {
+        if self.broken.load(Relaxed) {
+            return Err(EIO);
+        }
+        self.wait_until(|| {
+            let mut state = self.state.lock();
+            self.reclaim(&mut state);
+            // The last slot in use is a wait's.
+            (state.oldest == state.next).then_some(())
+        })
+    }
+
+    /// Begins with an empty ring, for a unit that has lost, or never had, its place in it.
+    /// Everything that was sent is complete ([`quiesce`](Self::quiesce)): status words and the
+    /// numbers of batches stay, so that who still polls for a batch sees that it is.
     pub(crate) fn restart(&self) {
         let mut state = self.state.lock();
         state.next = 0;

@@ -12,11 +12,11 @@
 
 /// The driver: all but what loads it.
 #[path = "../../../../drivers/iommu/vtd"]
-#[allow(dead_code, reason = "the machine of these tests does not sleep")]
 mod source {
     pub(crate) mod driver;
     pub(crate) mod fault;
     pub(crate) mod invalidate;
+    pub(crate) mod power;
     pub(crate) mod regs;
     pub(crate) mod tables;
     pub(crate) mod unit;
@@ -26,6 +26,7 @@ mod source {
 use source::{
     fault,
     invalidate,
+    power,
     regs,
     tables,
     unit, //

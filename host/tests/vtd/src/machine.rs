@@ -116,7 +116,11 @@ struct Board {
     waits: AtomicUsize,
     /// Whether the queue had stopped when that was last looked at.
     is_stopped: AtomicBool,
+    /// What is to be done while someone waits, and after how many moments of waiting.
+    interruption: Mutex<Option<(usize, Interruption)>>,
 }
+
+type Interruption = Box<dyn FnOnce() + Send>;
 
 impl Board {
     /// One request, if there are any. Where it goes does not matter: what it leaves in the caches
@@ -134,6 +138,24 @@ impl Board {
         }) = request
         {
             let _ = self.hardware.dma(sid, address, write);
+        }
+    }
+
+    /// Does what is to be done in the middle of someone's waiting, if it is time.
+    fn interrupt(&self) {
+        let interruption = || {
+            let mut due = self.interruption.lock().unwrap();
+            match &mut *due {
+                Some((0, _)) => due.take(),
+                Some((moments, _)) => {
+                    *moments -= 1;
+                    None
+                }
+                None => None,
+            }
+        };
+        if let Some((_, f)) = interruption() {
+            f();
         }
     }
 
@@ -160,6 +182,7 @@ impl machine::Machine for Board {
         self.hardware.step();
         self.pass_time();
         self.deliver();
+        self.interrupt();
     }
 
     fn wrote(&self) {
@@ -226,6 +249,7 @@ impl Machine {
             writes: AtomicUsize::new(0),
             waits: AtomicUsize::new(0),
             is_stopped: AtomicBool::new(false),
+            interruption: Mutex::default(),
         });
         Self {
             hardware,
@@ -243,6 +267,11 @@ impl Machine {
     /// From here on these requests come at any time.
     pub(crate) fn traffic(&self, requests: Vec<Request>) {
         self.board.traffic.lock().unwrap().0 = requests;
+    }
+
+    /// Calls `f` after `moments` moments of waiting, in the middle of what the code that waits does.
+    pub(crate) fn interrupt(&self, moments: usize, f: impl FnOnce() + Send + 'static) {
+        *self.board.interruption.lock().unwrap() = Some((moments, Box::new(f)));
     }
 
     /// Forgets the machine, with the memory that is in use.
