@@ -63,7 +63,8 @@ impl Unit {
     ///
     /// A line in the log says why, and
     ///
-    /// - `EBUSY`: another driver owns the unit.
+    /// - `EBUSY`: its registers are in use: by another driver, or by us, if a unit did not stop when
+    ///   it should.
     /// - `ENODEV`: there is no unit, or none that can translate.
     /// - `ENOMEM`.
     pub(crate) fn claim(
@@ -75,8 +76,8 @@ impl Unit {
     ) -> Result<Arc<Self>> {
         let (regs, features) = regs::map(base, size).inspect_err(|e| match *e {
             EBUSY => pr_err!(
-                "{}: the registers at {:#x} belong to the kernel's own driver: boot with \
-                 intel_iommu=off intremap=off\n",
+                "{}: the registers at {:#x} are in use (see /proc/iomem). If they are the \
+                 kernel's own driver's (dmar), boot with intel_iommu=off intremap=off\n",
                 &*name,
                 base.0
             ),
