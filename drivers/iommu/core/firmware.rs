@@ -38,19 +38,11 @@ pub struct Path<'a> {
     pub hops: &'a [Hop],
 }
 
-/// What a scope covers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Extent {
-    /// The one device that the path names.
-    Device,
-    /// The bridge that the path names, and everything below it.
-    Hierarchy,
-}
-
-/// A device or a bridge, as firmware names it.
+/// A device, or a bridge and everything below it, as firmware names it.
+///
+/// Firmware says which of the two it means. Nothing is made of that: below a device there is nothing,
+/// and what is below a bridge reaches memory through the bridge, whatever firmware calls it.
 pub struct Scope {
-    /// What the scope covers.
-    pub extent: Extent,
     /// Bus number from which the path starts.
     pub start_bus: u8,
     /// Device and function number of each hop.
@@ -198,7 +190,7 @@ pub fn allows_ats(path: &Path<'_>) -> bool {
 }
 
 impl Scope {
-    /// Whether the device at `path` is what this scope names.
+    /// Whether the device at `path` is what this scope names, or below it.
     ///
     /// Firmware may start a path at the root bus or at any bus below it.
     pub fn covers(&self, path: &Path<'_>) -> bool {
@@ -206,11 +198,7 @@ impl Scope {
             return false;
         };
         let hops = path.hops.get(start..).unwrap_or_default();
-        let long_enough = match self.extent {
-            Extent::Device => hops.len() == self.path.len(),
-            Extent::Hierarchy => hops.len() >= self.path.len(),
-        };
-        long_enough
+        hops.len() >= self.path.len()
             && !self.path.is_empty()
             && self
                 .path

@@ -11,7 +11,6 @@ use iommu_core::firmware::{
     AtsByHardware,
     AtsPorts,
     Description,
-    Extent,
     ReservedMemory,
     Scope,
     Unit, //
@@ -91,18 +90,16 @@ pub(crate) fn describe(dmar: &Dmar, nodes: &[SoftwareNode]) -> Result<Descriptio
 fn pci_scopes(scopes: &[dmar::Scope]) -> Result<KVec<Scope>> {
     let mut pci = KVec::new();
     for scope in scopes {
-        let extent = match scope.kind {
-            ScopeKind::Endpoint => Extent::Device,
-            ScopeKind::SubHierarchy => Extent::Hierarchy,
+        match scope.kind {
+            ScopeKind::Endpoint | ScopeKind::SubHierarchy => (),
             ScopeKind::IoApic | ScopeKind::Hpet | ScopeKind::Namespace => continue,
-        };
+        }
         let mut path = KVec::with_capacity(scope.path.len(), GFP_KERNEL)?;
         for hop in scope.path.iter() {
             path.try_push(hop.device << 3 | hop.function, GFP_KERNEL)?;
         }
         pci.try_push(
             Scope {
-                extent,
                 start_bus: scope.start_bus,
                 path,
             },
