@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! ACPI tables, as bytes to be parsed, and what they call NUMA nodes.
+//! ACPI tables, as bytes to be parsed.
 //!
 //! C header: [`include/acpi/acpixf.h`](srctree/include/acpi/acpixf.h)
 
@@ -13,19 +13,8 @@ use core::{
 };
 use kernel::{
     bindings,
-    ffi::c_int,
     prelude::*, //
 };
-
-extern "C" {
-    fn rust_iommu_helper_node_of_proximity(domain: u32) -> c_int;
-}
-
-/// The NUMA node of a proximity domain; -1 if there is none, or none with memory that is online.
-pub fn node_of_proximity(domain: u32) -> i32 {
-    // SAFETY: Any number may be asked for.
-    unsafe { rust_iommu_helper_node_of_proximity(domain) }
-}
 
 /// An ACPI table that firmware has put into memory.
 ///

@@ -20,7 +20,10 @@ use core::{
 };
 use kernel::{
     bindings,
-    ffi::c_void,
+    ffi::{
+        c_int,
+        c_void, //
+    },
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -47,9 +50,10 @@ impl Gfp {
 }
 
 extern "C" {
-    fn iommu_alloc_pages_node_sz(nid: i32, gfp: bindings::gfp_t, size: usize) -> *mut c_void;
+    fn iommu_alloc_pages_node_sz(nid: c_int, gfp: bindings::gfp_t, size: usize) -> *mut c_void;
     fn iommu_free_pages(virt: *mut c_void);
     fn rust_iommu_helper_direct_map_base() -> usize;
+    fn rust_iommu_helper_node_of_proximity(domain: u32) -> c_int;
 }
 
 /// Virtual address of physical address 0 in the kernel's direct map.
@@ -76,6 +80,29 @@ pub fn init() {
     DIRECT_MAP_BASE.store(base, Relaxed);
 }
 
+/// The NUMA node to take memory from, or any.
+///
+/// # Invariants
+///
+/// -1, or a node that was online: the allocator looks at what it knows of the node, and does not
+/// check whether it knows anything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NumaNode(c_int);
+
+impl NumaNode {
+    /// Any node.
+    // INVARIANT: -1.
+    pub const ANY: Self = Self(-1);
+
+    /// The node of a proximity domain, as ACPI's tables number them; any, if there is none, or
+    /// none that is online.
+    pub fn of_proximity(domain: u32) -> Self {
+        // SAFETY: Any number may be asked for.
+        // INVARIANT: The helper gives -1, or a node that is online.
+        Self(unsafe { rust_iommu_helper_node_of_proximity(domain) })
+    }
+}
+
 /// One zeroed, naturally aligned 4 KiB page of I/O page table.
 ///
 /// # Invariants
@@ -92,15 +119,16 @@ unsafe impl Send for TablePage {}
 unsafe impl Sync for TablePage {}
 
 impl TablePage {
-    /// Allocates a zeroed page, near NUMA node `node` (-1: anywhere).
+    /// Allocates a zeroed page, near `node`.
     ///
     /// # Errors
     ///
     /// `ENOMEM` if there is no page to be had in the context that `gfp` names.
     #[inline]
-    pub fn alloc(node: i32, gfp: Gfp) -> Result<Self> {
-        // SAFETY: Any node, context and size may be asked for.
-        let virt = unsafe { iommu_alloc_pages_node_sz(node, gfp.0, size_of::<Entries>()) };
+    pub fn alloc(node: NumaNode, gfp: Gfp) -> Result<Self> {
+        // SAFETY: By the invariant of `NumaNode` the allocator knows the node; any context and
+        // size may be asked for.
+        let virt = unsafe { iommu_alloc_pages_node_sz(node.0, gfp.0, size_of::<Entries>()) };
         // INVARIANT: The page is new, and the allocator only hands out direct-mapped pages.
         Ok(Self {
             virt: NonNull::new(virt.cast()).ok_or(ENOMEM)?,

@@ -40,6 +40,7 @@ use iommu_ext::{
         flush_cache,
         Entries,
         Gfp,
+        NumaNode,
         TablePage, //
     },
 };
@@ -87,7 +88,7 @@ pub(crate) struct Root<F: Format> {
 
 impl<F: Format> Root<F> {
     /// An empty table with its root at `level`, near NUMA node `numa`.
-    pub(crate) fn new(level: Level, coherent: bool, numa: i32) -> Result<Self> {
+    pub(crate) fn new(level: Level, coherent: bool, numa: NumaNode) -> Result<Self> {
         let page = TablePage::alloc(numa, Gfp::KERNEL)?;
         if !coherent {
             flush_cache(page.entries());

@@ -23,7 +23,10 @@ use iommu_ext::{
         PhysAddr, //
     },
     gather::Gather,
-    pages::Gfp, //
+    pages::{
+        Gfp,
+        NumaNode, //
+    }, //
 };
 use kernel::prelude::*;
 
@@ -44,15 +47,15 @@ pub struct Config {
     pub snoop_control: bool,
     /// Whether a new mapping must be followed by an invalidation.
     pub flush_on_map: bool,
-    /// The NUMA node that tables should be near, -1 for any.
-    pub numa: i32,
+    /// The NUMA node that tables should be near.
+    pub numa: NumaNode,
 }
 
 /// A page table of format `F`.
 pub(crate) struct Table<F: Format> {
     pub(crate) root: Root<F>,
     pub(crate) descriptor: Descriptor,
-    pub(crate) numa: i32,
+    pub(crate) numa: NumaNode,
     /// Greatest address that can be mapped.
     last_iova: Iova,
     /// Greatest address that can be mapped to.

@@ -27,6 +27,7 @@ use bridge::unit::Translation;
 use iommu_core::instance::Instance;
 use iommu_ext::{
     addr::PhysAddr,
+    pages::NumaNode,
     x86::{
         pair,
         vector::Registration, //
@@ -46,8 +47,8 @@ pub(crate) struct Unit {
     pub(crate) features: Features,
     /// Width of the machine's physical addresses, in bits, as firmware says.
     pub(crate) host_address_bits: u8,
-    /// NUMA node to take memory for its tables from; -1 for any.
-    pub(crate) numa: i32,
+    /// NUMA node to take memory for its tables from.
+    pub(crate) numa: NumaNode,
     #[pin]
     command: Command,
     #[pin]
@@ -72,7 +73,7 @@ impl Unit {
         base: PhysAddr,
         size: usize,
         host_address_bits: u8,
-        numa: i32,
+        numa: NumaNode,
     ) -> Result<Arc<Self>> {
         let (regs, features) = regs::map(base, size).inspect_err(|e| match *e {
             EBUSY => pr_err!(

@@ -46,12 +46,10 @@ use iommu_core::{
 };
 use iommu_ext::{
     abi,
-    acpi_table::{
-        node_of_proximity,
-        AcpiTable, //
-    },
+    acpi_table::AcpiTable,
     addr::PhysAddr,
     fwnode::SoftwareNode,
+    pages::NumaNode,
     vec::KVecExt,
     x86::vector, //
 };
@@ -160,7 +158,8 @@ fn claim(dmar: &dmar::Dmar) -> Result<KVec<Option<Arc<Unit>>>> {
             PhysAddr(described.base),
             described.size,
             dmar.address_bits,
-            dmar.proximity_of(described).map_or(-1, node_of_proximity),
+            dmar.proximity_of(described)
+                .map_or(NumaNode::ANY, NumaNode::of_proximity),
         );
         let unit = match unit {
             Ok(unit) => Some(unit),

@@ -13,9 +13,12 @@
 //! - what is in a write buffer on the way there ([`Memory::buffer_writes`]).
 //! - how many more pages may be allocated before allocations begin to fail.
 
-use crate::addr::{
-    PhysAddr,
-    PAGE_SIZE, //
+use crate::{
+    addr::{
+        PhysAddr,
+        PAGE_SIZE, //
+    },
+    pages::NumaNode, //
 };
 use std::{
     collections::VecDeque,
@@ -217,8 +220,8 @@ impl Memory {
     }
 
     /// The NUMA node that the bank belongs to.
-    pub fn node(&self) -> i32 {
-        self.bank as i32
+    pub fn node(&self) -> NumaNode {
+        NumaNode(self.bank as i32)
     }
 
     /// Pages that are allocated.

@@ -33,6 +33,15 @@ impl Gfp {
     pub const ATOMIC: Self = Self(0x820);
 }
 
+/// The NUMA node to take memory from, or any.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NumaNode(pub i32);
+
+impl NumaNode {
+    /// Any node.
+    pub const ANY: Self = Self(-1);
+}
+
 /// One zeroed page of I/O page table.
 pub struct TablePage {
     phys: PhysAddr,
@@ -40,8 +49,8 @@ pub struct TablePage {
 
 impl TablePage {
     /// Allocates a zeroed page from the bank of NUMA node `node`.
-    pub fn alloc(node: i32, _: Gfp) -> Result<Self> {
-        let virt = memory::alloc(node).ok_or(ENOMEM)?;
+    pub fn alloc(node: NumaNode, _: Gfp) -> Result<Self> {
+        let virt = memory::alloc(node.0).ok_or(ENOMEM)?;
         Ok(Self {
             phys: memory::phys_of(virt),
         })

@@ -25,7 +25,10 @@ use iommu_ext::{
     },
     gather::Gather,
     memory::Memory,
-    pages::Gfp, //
+    pages::{
+        Gfp,
+        NumaNode, //
+    }, //
 };
 use kernel::{
     error::{
@@ -62,7 +65,7 @@ pub fn config(levels: u8, coherent: bool) -> Config {
         coherent,
         snoop_control: true,
         flush_on_map: false,
-        numa: -1,
+        numa: NumaNode::ANY,
     }
 }
 

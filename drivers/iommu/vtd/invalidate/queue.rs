@@ -63,6 +63,7 @@ use iommu_ext::{
     new_irq_lock,
     pages::{
         Gfp,
+        NumaNode,
         TablePage, //
     },
     ratelimit::RateLimit,
@@ -178,12 +179,12 @@ struct Ticket {
 
 impl Queue {
     /// An empty queue, for a unit whose IOTLB invalidations can wait for what `drain` says; its
-    /// memory is taken from node `numa`, -1 for any.
+    /// memory is taken from node `numa`.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(regs: Arc<Regs>, drain: Drain, numa: i32) -> Result<impl PinInit<Self>> {
+    pub(crate) fn new(regs: Arc<Regs>, drain: Drain, numa: NumaNode) -> Result<impl PinInit<Self>> {
         let ring = TablePage::alloc(numa, Gfp::KERNEL)?;
         let status = TablePage::alloc(numa, Gfp::KERNEL)?;
         Ok(pin_init!(Self {

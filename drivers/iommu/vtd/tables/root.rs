@@ -14,6 +14,7 @@ use iommu_ext::{
     pages::{
         flush_cache,
         Gfp,
+        NumaNode,
         TablePage, //
     },
     vec::KVecExt, //
@@ -54,17 +55,17 @@ pub(crate) struct RootTable {
     #[pin]
     growth: Mutex<()>,
     coherent: bool,
-    numa: i32,
+    numa: NumaNode,
 }
 
 impl RootTable {
     /// A table that refuses the DMA of every device. `coherent`: whether the unit snoops the CPU
-    /// caches when it reads it. `numa`: the node to take memory from, -1 for any.
+    /// caches when it reads it. `numa`: the node to take memory from.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(coherent: bool, numa: i32) -> Result<impl PinInit<Self>> {
+    pub(crate) fn new(coherent: bool, numa: NumaNode) -> Result<impl PinInit<Self>> {
         let root = TablePage::alloc(numa, Gfp::KERNEL)?;
         if !coherent {
             flush_cache(root.entries());

@@ -35,6 +35,7 @@ use iommu_ext::{
     },
     pages::{
         Gfp,
+        NumaNode,
         TablePage, //
     }, //
 };
@@ -275,7 +276,7 @@ fn a_queue_that_waits_for_a_device_is_taken_over() {
             ..Config::default()
         };
         let machine = Machine::new(config);
-        let ring = TablePage::alloc(-1, Gfp::KERNEL).unwrap();
+        let ring = TablePage::alloc(NumaNode::ANY, Gfp::KERNEL).unwrap();
         {
             let (regs, _) = regs::map(PhysAddr(BASE), 4096).unwrap();
             let regs = Arc::new(regs, GFP_KERNEL).unwrap();

@@ -19,6 +19,7 @@ use iommu_ext::{
     addr::PhysAddr,
     fwnode::Key,
     memory::Memory,
+    pages::NumaNode,
     x86::vector::{
         self,
         Registration, //
@@ -196,7 +197,7 @@ impl machine::Machine for Board {
     }
 
     fn node(&self) -> i32 {
-        self.memory.node()
+        self.memory.node().0
     }
 
     fn device(&self, start: u64) -> Option<host::Arc<dyn Registers>> {
@@ -282,7 +283,7 @@ impl Machine {
     /// The driver's unit, claimed.
     pub(crate) fn claim(&self, host_bits: u8) -> Result<Arc<Unit>> {
         let name = CString::try_from(c"dmar0")?;
-        Unit::claim(name, PhysAddr(BASE), 4096, host_bits, -1)
+        Unit::claim(name, PhysAddr(BASE), 4096, host_bits, NumaNode::ANY)
     }
 }
 
