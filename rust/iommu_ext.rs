@@ -14,6 +14,7 @@ pub mod fwnode;
 pub mod gather;
 pub mod ida;
 pub mod io_window;
+pub mod memory_map;
 pub mod module;
 pub mod pages;
 pub mod pci;

@@ -37,6 +37,10 @@ WRITES=$(writes)
 check "rust_vtd loads" load rust_vtd
 # All of them while insmod ran.
 some_more "DMA arrived while it loaded" 0
+equal "of reserved memory, what is System RAM is named" \
+	"$(printf 'rust_vtd: DMAR table: 0x%x to 0x%x, which devices may use' \
+	"$IN_RAM" $((IN_RAM + 0xfff)))" \
+	"$(dmesg | grep -o 'rust_vtd: DMAR table: .*, which devices may use')"
 equal "the group has type $GROUP_TYPE" "$GROUP_TYPE" "$(group_type "$TESTDEV")"
 equal "the driver has come back" pci-stub "$(basename "$(driver_of "$TESTDEV")")"
 check "the memory is one of the reserved regions" \

@@ -14,6 +14,10 @@ RESERVED = 0x3F000000
 RESERVED_SIZE = 0x10000
 KEEP_OFF = f"memmap={RESERVED_SIZE >> 10}K${RESERVED:#x}"
 
+# A page of System RAM, as if a device that is not there used it.
+IN_RAM = 0x10000000
+NOBODY = "0000:00:1e.0"
+
 
 def other_table(name: str, summary: str, table: bytes, refusal: str) -> Machine:
     """A machine whose table is refused, with these words."""
@@ -62,7 +66,7 @@ MACHINES: tuple[Machine, ...] = (
         "vtd-rmrr",
         "memory that firmware has a device use: its DMA arrives at every moment",
         ("rmrr",),
-        settings={"RESERVED": f"{RESERVED:#x}"},
+        settings={"RESERVED": f"{RESERVED:#x}", "IN_RAM": f"{IN_RAM:#x}"},
         devices=(nvme(address=slot(NVME), mib=64), testdev(address=slot(TESTDEV))),
         load=(),
         load_drivers=False,
@@ -73,6 +77,7 @@ MACHINES: tuple[Machine, ...] = (
                 dmar.reserved_memory(
                     RESERVED, RESERVED + RESERVED_SIZE - 1, dmar.endpoint(TESTDEV)
                 ),
+                dmar.reserved_memory(IN_RAM, IN_RAM + 0xFFF, dmar.endpoint(NOBODY)),
             )
         },
         cmdline=f"iommu.strict=1 {KEEP_OFF}",

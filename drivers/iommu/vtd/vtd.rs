@@ -49,6 +49,7 @@ use iommu_ext::{
     acpi_table::AcpiTable,
     addr::PhysAddr,
     fwnode::SoftwareNode,
+    memory_map,
     pages::NumaNode,
     vec::KVecExt,
     x86::vector, //
@@ -137,6 +138,18 @@ fn read_dmar() -> Result<dmar::Dmar> {
     })?;
     for note in dmar.notes.iter() {
         pr_info!("DMAR table: offset {:#x}: {}\n", note.offset, note.what);
+    }
+    for memory in dmar.reserved.iter() {
+        if memory_map::has_system_ram(PhysAddr(memory.first), PhysAddr(memory.last)) {
+            // Firmware should have kept it from the kernel (8.4). It is mapped all the same: a
+            // device that did not get what firmware promises it might stop the machine.
+            pr_warn!(
+                "DMAR table: {:#x} to {:#x}, which devices may use at any time (RMRR), is System \
+                 RAM\n",
+                memory.first,
+                memory.last
+            );
+        }
     }
     Ok(dmar)
 }
