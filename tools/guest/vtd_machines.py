@@ -398,7 +398,9 @@ CYCLES = vtd(
 )
 
 
-def refused(name: str, summary: str, why: str, **fields: Any) -> Machine:
+def refused(
+    name: str, summary: str, why: str, checks: tuple[Check, ...] = (), **fields: Any
+) -> Machine:
     """A machine whose IOMMU is not for us: our driver says why, in these words."""
     return vtd(
         name,
@@ -406,7 +408,7 @@ def refused(name: str, summary: str, why: str, **fields: Any) -> Machine:
         ("refused",),
         devices=(nvme(address=slot(NVME), mib=64),),
         refuses={"rust_vtd": why},
-        checks=(),
+        checks=checks,
         **fields,
     )
 
@@ -436,7 +438,15 @@ REFUSED = (
         "vtd-refused-no-dma",
         "a unit that translates no DMA",
         "no second-stage page tables (CAP_REG.SAGAW): DMA remapping is turned off",
+        checks=(checks.iommu_untouched,),
         iommu="no-dma",
+    ),
+    refused(
+        "vtd-refused-first-stage",
+        "a unit whose tables are those of the first stage",
+        "has no second-stage page tables (ECAP_REG.SSTS), which legacy mode takes",
+        checks=(checks.iommu_untouched,),
+        iommu="scalable-fs",
     ),
 )
 

@@ -343,6 +343,9 @@ fn lacks(features: &Features) -> Option<&'static str> {
             "has no second-stage page tables (CAP_REG.SAGAW): DMA remapping is turned off",
         );
     }
+    if !features.second_stage {
+        return Some("has no second-stage page tables (ECAP_REG.SSTS), which legacy mode takes");
+    }
     if !features.queued_invalidation {
         return Some("has no invalidation queue (ECAP_REG.QI)");
     }

@@ -21,6 +21,9 @@ pub struct Config {
     pub queue: bool,
     /// SC: second-stage entries can force snooping.
     pub snoop_control: bool,
+    /// SMTS and SSTS: `None` for a unit without scalable mode; with it, whether there are tables of
+    /// the second stage.
+    pub scalable: Option<bool>,
     /// PLMR and PHMR: there are protected memory regions.
     pub protected_memory: bool,
     /// DWD and DRD: an invalidation can wait for requests in flight.
@@ -61,6 +64,7 @@ impl Default for Config {
             pass_through: true,
             queue: true,
             snoop_control: false,
+            scalable: None,
             protected_memory: false,
             drain: true,
             sagaw: 0b0110,
@@ -103,6 +107,9 @@ impl Config {
             | u64::from(self.device_tlb_throttling) << 41
             | u64::from(self.pass_through) << 6
             | u64::from(self.snoop_control) << 7
+            | u64::from(self.scalable.is_some()) << 43
+            | u64::from(self.scalable == Some(true)) << 46
+            | u64::from(self.scalable == Some(false)) << 47
             | (IOTLB as u64 / 16) << 8
     }
 

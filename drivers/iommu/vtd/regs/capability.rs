@@ -52,6 +52,10 @@ register! {
 
     /// Extended capabilities.
     pub(crate) ECAP_REG(u64) @ 0x10 {
+        /// Second-stage tables in scalable mode.
+        46:46 ssts => bool;
+        /// Scalable mode.
+        43:43 smts => bool;
         /// Device-TLB invalidations are throttled by the queue of the physical function.
         41:41 dit => bool;
         /// Offset of the IOTLB registers, in units of 16 bytes.
@@ -92,6 +96,10 @@ pub(crate) struct FaultRecords {
 pub(crate) struct Features {
     /// Version of the architecture, major and minor.
     pub(crate) version: (u8, u8),
+    /// There are second-stage tables. A unit that has scalable mode says so in ECAP_REG.SSTS. That
+    /// is about scalable mode, but a unit without them there is one whose tables are those of the
+    /// first stage, whatever else it says; those without scalable mode have no others.
+    pub(crate) second_stage: bool,
     /// Depths of second-stage tables, as in CAP_REG.SAGAW; see [`has_levels`](Self::has_levels).
     sagaw: u8,
     /// Width of the addresses that can be translated, in bits.
@@ -156,6 +164,7 @@ impl Features {
         let iotlb_end = usize::from(u16::from(ecap.iro())) * RECORD + RECORD;
         Self {
             version: (version.max().into(), version.min().into()),
+            second_stage: ecap.ssts() || !ecap.smts(),
             sagaw: cap.sagaw().into(),
             address_bits: u8::from(cap.mgaw()) + 1,
             page_sizes: PageSizes(

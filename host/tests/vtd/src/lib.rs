@@ -34,6 +34,7 @@ use source::{
 
 mod answers;
 mod ats;
+mod claim;
 mod device_tlb;
 mod entries;
 mod failures;
