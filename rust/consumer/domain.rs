@@ -80,6 +80,22 @@ impl<'bound> PagingDomain<'bound> {
         &self.buffer
     }
 
+    /// Has all mappings from now on force the device's accesses to snoop the CPU caches, whatever
+    /// the device asks for. Says whether that is so: the IOMMU may not be able to, and there may be
+    /// mappings that do not.
+    ///
+    /// VFIO and iommufd ask for it; the kernel has no function for other callers.
+    pub fn enforce_cache_coherency(&self) -> bool {
+        // SAFETY: By the type invariant the domain is live, and its table of callbacks is there as
+        // long.
+        let enforce = unsafe { (*(*self.as_raw()).ops).enforce_cache_coherency };
+        match enforce {
+            // SAFETY: The callback takes a domain of its own driver, which this is.
+            Some(enforce) => unsafe { enforce(self.as_raw()) },
+            None => false,
+        }
+    }
+
     pub(super) fn as_raw(&self) -> *mut bindings::iommu_domain {
         self.raw.as_ptr()
     }

@@ -79,6 +79,7 @@ dma-map read-write|read|write: DMA API mapping of the buffer's first page, by wh
 dma-unmap: end it
 attach: put the device in an empty domain of its own
 detach: put it back, and forget that domain
+coherent: have all accesses in the own domain snoop the CPU caches, if it can
 map IOVA LEN read-write|read|write: map the buffer there (repeated) in the own domain
 unmap IOVA LEN: unmap in the own domain
 lookup IOVA: where that leads in the own domain
@@ -168,6 +169,16 @@ impl<'bound> Tester<'bound> {
         }
         state.leave_domain();
         Ok(writeln!(answer, "detached")?)
+    }
+
+    fn coherent(&self, answer: &mut Answer) -> Result {
+        let domain = self.state.lock().domain(answer)?;
+        let what = if domain.enforce_cache_coherency() {
+            "accesses snoop"
+        } else {
+            "accesses need not snoop"
+        };
+        Ok(writeln!(answer, "{what}")?)
     }
 
     fn map(&self, range: IovaRange, prot: Prot, answer: &mut Answer) -> Result {
@@ -323,6 +334,7 @@ impl Commands for Tester<'_> {
             ["dma-unmap", "", "", "", ""] => self.dma_unmap(answer),
             ["attach", "", "", "", ""] => self.attach(answer),
             ["detach", "", "", "", ""] => self.detach(answer),
+            ["coherent", "", "", "", ""] => self.coherent(answer),
             ["map", iova, len, may, ""] => {
                 self.map(range(iova, len, answer)?, prot(may, answer)?, answer)
             }

@@ -160,6 +160,27 @@ def translated_in(requester: str, *spans: tuple[str | None, str | None]) -> Chec
     return translated_each_time
 
 
+# SNP: an access by this entry snoops the CPU caches (3.7, 9.8).
+SNOOP = 1 << 11
+
+
+def snooped_between(requester: str) -> Check:
+    """Between the marks of snoop.sh, and only there, the requester's entries force
+    its accesses to snoop."""
+
+    def entries_force_snooping(evidence: Evidence) -> Iterable[Verdict]:
+        source = bdf(requester)
+        inside = evidence.trace.between("coherent", "coherent-done").fills_of(source)
+        forced = [fill for fill in inside if fill.entry & SNOOP]
+        note = f"{len(forced)} of {len(inside)} IOTLB fills"
+        yield f"{requester} is forced to snoop", 0 < len(forced) == len(inside), note
+        everywhere = [fill for fill in evidence.trace.fills if fill.entry & SNOOP]
+        others = len(everywhere) - len(forced)
+        yield "nobody else is", others == 0, f"{others} IOTLB fills"
+
+    return entries_force_snooping
+
+
 def unmaps_exact(evidence: Evidence) -> Iterable[Verdict]:
     """Each unmap of exactness.sh has sent just what its size takes."""
     page = int(evidence.results.stats["page"], 16)

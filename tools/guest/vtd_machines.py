@@ -217,12 +217,12 @@ ATS = both(
     )
 )
 
-# Nobody asks for it here: entries that force coherence are for VFIO.
+# The kernel asks for it on behalf of VFIO and iommufd only; here the consumer does.
 SNOOP = vtd(
     "vtd-snoop",
-    "a unit that could force coherence",
-    ("counting", "groups", "disks", "network", "forbidden", "counts"),
-    more_checks=ALL_TRANSLATED,
+    "a unit that can force accesses to snoop the CPU caches, and does where it is asked to",
+    ("counting", "groups", "disks", "network", "forbidden", "snoop", "counts"),
+    more_checks=(*ALL_TRANSLATED, when("snoop", vtd_checks.snooped_between(TESTDEV))),
     iommu="snoop",
     cmdline="iommu.strict=1",
 )

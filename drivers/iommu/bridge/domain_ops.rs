@@ -370,7 +370,8 @@ unsafe extern "C" fn flush_iotlb_all_callback(c: *mut bindings::iommu_domain) {
     let _ = this.domain.flush_all();
 }
 
-/// Makes all mappings of a domain without mappings force accesses to snoop, if its table can.
+/// Makes all mappings of a domain force accesses to snoop, if its table can. One that has mappings,
+/// or tables left of them, stays as it is: those there do not.
 ///
 /// # Safety
 ///
@@ -378,7 +379,10 @@ unsafe extern "C" fn flush_iotlb_all_callback(c: *mut bindings::iommu_domain) {
 unsafe extern "C" fn enforce_cache_coherency_callback(c: *mut bindings::iommu_domain) -> bool {
     // SAFETY: Only domains from `alloc_paging_callback` have this callback.
     let this = unsafe { PagingDomain::from_raw(c) };
-    let can = this.table.descriptor().snoop_control;
+    if this.snoop.load(Relaxed) {
+        return true;
+    }
+    let can = this.table.descriptor().snoop_control && this.table.is_empty();
     if can {
         this.snoop.store(true, Relaxed);
     }

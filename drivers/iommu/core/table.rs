@@ -108,6 +108,10 @@ pub trait PageTable: Send + Sync {
     /// has sent the invalidation.
     fn unmap(&self, iova: Iova, len: usize, gather: &mut Gather) -> usize;
 
+    /// Whether nothing was mapped since the table was made, or all tables below the top one are
+    /// gone again. Nobody maps or unmaps meanwhile.
+    fn is_empty(&self) -> bool;
+
     /// Where `iova` leads; `None` if it is not mapped. The caller owns the address, as for a map:
     /// an unmap of it at the same time would free tables under the look-up.
     fn lookup(&self, iova: Iova) -> Option<PhysAddr>;

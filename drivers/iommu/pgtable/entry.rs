@@ -168,6 +168,13 @@ impl<'t, F: Format> Node<'t, F> {
         self.decode(word)
     }
 
+    /// Whether no entry leads anywhere.
+    pub(crate) fn is_empty(self) -> bool {
+        self.entries
+            .iter()
+            .all(|entry| matches!(self.decode(read_once(entry)), Item::Empty))
+    }
+
     /// What the entry for `iova` says. If that is a table, hardware sees the entry too.
     #[inline]
     pub(crate) fn visible_item(self, iova: Iova) -> Item<'t> {

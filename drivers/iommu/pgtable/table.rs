@@ -144,6 +144,10 @@ impl<F: Format> PageTable for Table<F> {
         self.unmap_range(iova, len, gather)
     }
 
+    fn is_empty(&self) -> bool {
+        self.root.node().is_empty()
+    }
+
     fn lookup(&self, iova: Iova) -> Option<PhysAddr> {
         if iova > self.last_iova {
             return None;

@@ -276,6 +276,28 @@ fn whole_tables_are_cut_out() {
 }
 
 #[test]
+fn empty_is_what_nothing_was_mapped_in() {
+    let mut watched = Watched::new(config(4, true));
+    assert!(watched.table().is_empty());
+    watched.map(SIZE_1G, 0, SIZE_4K, 1, READ_WRITE).1.unwrap();
+    assert!(!watched.table().is_empty());
+    // The tables below the top one are left.
+    assert_eq!(watched.unmap(SIZE_1G, 0x1000), 0x1000);
+    watched.sync();
+    assert!(!watched.table().is_empty());
+    drop(watched);
+
+    // Here they are not.
+    let mut watched = Watched::new(config(4, true));
+    let whole = 512 * SIZE_1G as usize;
+    watched.map(0, 0, SIZE_1G, 512, READ_WRITE).1.unwrap();
+    assert!(!watched.table().is_empty());
+    assert_eq!(watched.unmap(0, whole), whole);
+    assert!(watched.table().is_empty());
+    watched.sync();
+}
+
+#[test]
 fn every_allocation_fails_once() {
     // From the last pages of one table of level 3 over to the next: two of each lower level.
     let iova = (512 * SIZE_1G) - 4 * SIZE_4K;
