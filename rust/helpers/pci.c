@@ -44,7 +44,10 @@ static int child_in_use(struct device *dev, void *why)
 	const char *state = NULL;
 	char *text;
 
-	if (dev->class && !strcmp(dev->class->name, "net")) {
+	if (dev->class && !strcmp(dev->class->name, "vfio-dev")) {
+		/* Whatever driver it is: its remove waits until user space lets go. */
+		state = "is user space's (VFIO)";
+	} else if (dev->class && !strcmp(dev->class->name, "net")) {
 		if (to_net_dev(dev)->flags & IFF_UP)
 			state = "is up";
 	} else if (dev->type && dev->type->name && !strcmp(dev->type->name, "disk")) {
@@ -78,8 +81,6 @@ char *rust_iommu_helper_why_busy(struct pci_dev *pdev)
 		goto unlock;
 	if (dev->driver->suppress_bind_attrs)
 		reason = "does not allow it";
-	else if (!strcmp(dev->driver->name, "vfio-pci"))
-		reason = "serves VFIO";
 	else if (pci_num_vf(pdev))
 		reason = "has virtual functions enabled";
 	else if (!pdev->subordinate)
