@@ -157,7 +157,8 @@ impl Vector for FaultEvent {
 
     fn mask(&self) {
         // The other bits are to be kept as they are (11.4.7.2).
-        self.regs().write_reg(self.regs().read(FECTL_REG).with_im(true));
+        self.regs()
+            .write_reg(self.regs().read(FECTL_REG).with_im(true));
         // The read returns once the write has reached the unit.
         self.regs().read(FECTL_REG);
     }
