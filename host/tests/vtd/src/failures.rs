@@ -133,7 +133,7 @@ fn a_domain_outlives_a_context_entry_that_may_be_stale() {
         let other = Space::new(&setup.endpoint);
         setup.attach(&other);
         // No flush that comes later may succeed: what the entry led to would be freed.
-        let later = setup.running.unit.queue.submit([Descriptor::IotlbGlobal]);
+        let later = setup.running.unit.queue.submit(&[Descriptor::IotlbGlobal]);
         assert_eq!(later, Err(EIO));
         drop(other);
         setup.end();

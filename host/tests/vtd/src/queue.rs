@@ -34,8 +34,8 @@ fn did(number: u32) -> DomainId {
 }
 
 /// Requests of all kinds.
-fn requests(count: usize) -> impl Iterator<Item = Descriptor> + Clone {
-    (0..count).map(|i| match i % 4 {
+fn requests(count: usize) -> Vec<Descriptor> {
+    let request = |i| match i % 4 {
         0 => Descriptor::ContextGlobal,
         1 => Descriptor::ContextDevice {
             did: did(3),
@@ -43,7 +43,8 @@ fn requests(count: usize) -> impl Iterator<Item = Descriptor> + Clone {
         },
         2 => Descriptor::IotlbGlobal,
         _ => Descriptor::IotlbDomain(did(5)),
-    })
+    };
+    (0..count).map(request).collect()
 }
 
 #[test]
@@ -75,7 +76,7 @@ fn nothing_returns_before_it_is_done_when_numbers_begin_again() {
     let running = Running::new(&machine, &config);
     for _ in 0..2000 {
         let before = machine.hardware.executed();
-        running.unit.queue.submit(requests(3)).unwrap();
+        running.unit.queue.submit(&requests(3)).unwrap();
         assert_eq!(machine.hardware.executed() - before, 4);
     }
 }

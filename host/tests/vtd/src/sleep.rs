@@ -169,7 +169,7 @@ fn who_waits_for_the_queue_can_be_interrupted_by_sleep() {
         });
         let before = machine.hardware.executed();
         let requests = [Descriptor::ContextGlobal, Descriptor::IotlbGlobal];
-        assert_eq!(running.unit.queue.submit(requests), Ok(()));
+        assert_eq!(running.unit.queue.submit(&requests), Ok(()));
         // Its own, and those of the start.
         assert_eq!(machine.hardware.executed() - before, 6);
         setup.check_all();
@@ -196,7 +196,7 @@ fn what_a_device_did_not_answer_is_sent_again_after_sleep() {
         });
         let before = machine.hardware.executed();
         let requests = [Descriptor::ContextGlobal, Descriptor::IotlbGlobal];
-        assert_eq!(running.unit.queue.submit(requests), Ok(()));
+        assert_eq!(running.unit.queue.submit(&requests), Ok(()));
         assert_eq!(machine.hardware.executed() - before, 9);
         setup.check_all();
         setup.end();
@@ -256,7 +256,7 @@ fn a_unit_that_wakes_without_a_queue_still_translates() {
         );
         assert!(setup.machine.hardware.is_translating());
         assert_eq!(
-            setup.running.unit.queue.submit([Descriptor::IotlbGlobal]),
+            setup.running.unit.queue.submit(&[Descriptor::IotlbGlobal]),
             Err(EIO)
         );
         setup.check();
@@ -287,7 +287,7 @@ fn a_unit_that_does_not_wake_is_given_up() {
         "{told:?}"
     );
     assert_eq!(
-        setup.running.unit.queue.submit([Descriptor::IotlbGlobal]),
+        setup.running.unit.queue.submit(&[Descriptor::IotlbGlobal]),
         Err(EIO)
     );
     setup.end_in_use();
