@@ -54,11 +54,16 @@ static GROUP: Group = Group(bindings::attribute_group {
 static ATTRIBUTES: Attributes =
     Attributes([(&raw const DETACH.0.attr).cast_mut(), core::ptr::null_mut()]);
 
+#[expect(
+    clippy::needless_update,
+    reason = "without lockdep, attributes have no other fields"
+)]
 static DETACH: DeviceAttribute = DeviceAttribute(bindings::device_attribute {
     attr: bindings::attribute {
         name: c"detach".to_bytes_with_nul().as_ptr(),
         // Written by root alone.
         mode: 0o200,
+        ..pin_init::zeroed()
     },
     __bindgen_anon_2: bindings::device_attribute__bindgen_ty_2 {
         store: Some(detach_callback),
