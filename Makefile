@@ -6,9 +6,11 @@
 
 ARCHES := x86_64 arm64
 ACCELS := tcg kvm
+KERNELS := stock debug
 
 ARCH  ?= x86_64
 ACCEL ?= tcg
+KERNEL ?= stock
 IOMMU ?=
 TEST  ?=
 V     ?= 0
@@ -22,15 +24,25 @@ one_of = $(if $(filter-out 1,$(words $($(1))))$(filter-out $(2),$($(1))),$(error
 	$(1)='$($(1))' is unknown; known: $(2)))
 $(call one_of,ARCH,$(ARCHES))
 $(call one_of,ACCEL,$(ACCELS))
+$(call one_of,KERNEL,$(KERNELS))
 $(call one_of,V,0 1)
 $(call one_of,BENCH,compare update)
 
-export ARCH ACCEL IOMMU TEST V
+# What KERNEL=debug cannot be together with.
+ifeq ($(KERNEL),debug)
+$(if $(filter x86_64,$(ARCH)),,$(error KERNEL=debug: there is no debug kernel for ARCH=$(ARCH); \
+	known: x86_64))
+$(if $(KDIR),$(error KERNEL=debug and KDIR=$(KDIR): give one of them, as both name a kernel))
+$(if $(filter clippy rust-analyzer,$(MAKECMDGOALS)),$(error KERNEL=debug: \
+	$(filter clippy rust-analyzer,$(MAKECMDGOALS)) works on the stock kernel's tree only))
+endif
+
+export ARCH ACCEL KERNEL IOMMU TEST V
 
 ENV   := tools/env
 IN    := $(ENV) enter --
 GUEST := $(IN) env PYTHONPATH=tools python3 -m guest
-GUEST_OPTIONS := --arch '$(ARCH)' --accel '$(ACCEL)' \
+GUEST_OPTIONS := --arch '$(ARCH)' --accel '$(ACCEL)' --kernel '$(KERNEL)' \
 	$(if $(IOMMU),--iommu '$(IOMMU)') $(if $(filter 1,$(V)),--verbose)
 TEST_OPTION := $(if $(TEST),--test '$(TEST)')
 QUIET := $(if $(filter 1,$(V)),,@)
@@ -46,6 +58,8 @@ help: ## this text
 	@echo
 	@echo 'Variables:'
 	@echo '  ARCH=$(subst $() $(),|,$(ARCHES))	the target ($(ARCH))' | expand -t 24
+	@echo '  KERNEL=$(subst $() $(),|,$(KERNELS))	the kernel of guests ($(KERNEL)); debug checks itself,' | expand -t 24
+	@echo '	and is built first: half an hour, once' | expand -t 24
 	@echo '  IOMMU=<variant>	the emulated IOMMU; `make list` names them' | expand -t 24
 	@echo '  TEST=<pattern>	only tests or machines with this in their name' | expand -t 24
 	@echo '  MACHINE=<name>	the machine of run and shell ($(MACHINE))' | expand -t 24
@@ -60,7 +74,7 @@ env: ## make the build environment (every command below does, when needed)
 	$(QUIET)$(ENV) build
 
 .PHONY: run
-run: modules ## boot the stock kernel and show the modules at work
+run: modules ## boot the kernel and show the modules at work
 	$(QUIET)$(GUEST) run --machine '$(MACHINE)' $(GUEST_OPTIONS) $(TEST_OPTION)
 
 .PHONY: check
@@ -69,7 +83,7 @@ check: env ## everything that must be true: build, lints, host tests, guest test
 
 .PHONY: modules
 ifeq ($(KDIR),)
-modules: env ## build the modules for the stock kernel: build/$(ARCH)/*.ko
+modules: env ## build the modules for the kernel: build/$(ARCH)/*.ko
 	$(QUIET)$(IN) tools/build-modules
 else
 modules:
@@ -86,7 +100,7 @@ shell: modules ## an interactive guest with the modules loaded
 
 .PHONY: list
 list: env ## the machines, their tests, and the IOMMU variants
-	$(QUIET)$(GUEST) list
+	$(QUIET)$(GUEST) list --arch '$(ARCH)' --kernel '$(KERNEL)'
 
 .PHONY: clippy
 clippy: env ## lint the modules (a build of its own, in build/clippy-$(ARCH))

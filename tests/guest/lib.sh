@@ -99,9 +99,10 @@ load() {
 	insmod "/modules/$KTAP_MODULE.ko" "$@"
 }
 
-# wait_for SECONDS COMMAND...: until COMMAND succeeds; fails when time is up.
+# wait_for SECONDS COMMAND...: until COMMAND succeeds; fails when time is up. On a
+# kernel that is that many times slower, a second is longer.
 wait_for() {
-	KTAP_TRIES=$(($1 * 10))
+	KTAP_TRIES=$(($1 * 10 * SLOWNESS))
 	shift
 	while ! "$@" >/dev/null 2>&1; do
 		KTAP_TRIES=$((KTAP_TRIES - 1))
@@ -117,7 +118,7 @@ wait_for() {
 # those in tools/guest/actions.py), waits for it, and prints its answer.
 host() {
 	say "@host $*"
-	if ! IFS= read -r -t 60 KTAP_ANSWER; then
+	if ! IFS= read -r -t $((60 * SLOWNESS)) KTAP_ANSWER; then
 		echo "the host did not answer '$*'"
 		return 1
 	fi

@@ -8,7 +8,7 @@
 # command gets a PID namespace, and the kernel ends all of it with us.
 
 # What the command may see of the caller's environment.
-PASSED_ON=(TERM COLORTERM NO_COLOR CI V ARCH TEST IOMMU ACCEL
+PASSED_ON=(TERM COLORTERM NO_COLOR CI V ARCH KERNEL TEST IOMMU ACCEL
 	http_proxy https_proxy no_proxy)
 PASSED_ON_PREFIXES=(RUST_IOMMU_ RUST_BACKTRACE PROPTEST_ LOOM_ CARGO_TERM_)
 

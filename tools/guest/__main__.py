@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     print(f"==== {machine.name}: {machine.summary}", flush=True)
     outcome = runner.run(
         machine,
-        Paths(machine.arch),
+        Paths(machine.arch, machine.kernel),
         options.accel,
         machines.matching(machine, options.test),
         lambda line: print(line, flush=True),
@@ -66,7 +66,7 @@ def _check(options: argparse.Namespace) -> int:
     if options.machine:
         chosen = [_one_machine(options)]
     else:
-        chosen = machines.select(options.arch, options.iommu, options.test)
+        chosen = machines.select(options.arch, options.iommu, options.test, options.kernel)
     if len(chosen) == 1:
         options.machine = chosen[0].name
         return _run(options)
@@ -76,7 +76,7 @@ def _check(options: argparse.Namespace) -> int:
             pool.submit(
                 runner.run_or_fail,
                 machine,
-                Paths(machine.arch),
+                Paths(machine.arch, machine.kernel),
                 options.accel,
                 machines.matching(machine, options.test),
             )
@@ -98,7 +98,7 @@ def _check(options: argparse.Namespace) -> int:
 def _shell(options: argparse.Namespace) -> int:
     """An interactive machine with its modules loaded."""
     machine = _one_machine(options)
-    paths = Paths(machine.arch)
+    paths = Paths(machine.arch, machine.kernel)
     with tempfile.TemporaryDirectory(prefix=f"{machine.name}.", dir=paths.build) as folder:
         command = runner.command_of_shell(machine, paths, Path(folder), options.accel)
         return subprocess.run(command, check=False).returncode
@@ -107,7 +107,8 @@ def _shell(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     """What `check` would run with the same options, and the variants there are."""
     print("machines:")
-    for machine in machines.select(options.arch, options.iommu, options.test):
+    chosen = machines.select(options.arch, options.iommu, options.test, options.kernel)
+    for machine in chosen:
         print(f"  {machine.name:24} {machine.arch:7} {machine.iommu:14} {machine.summary}")
         print(f"  {'':24} tests: {' '.join(machine.tests)}")
     print("IOMMU variants:")
@@ -128,7 +129,7 @@ def _bench(options: argparse.Namespace) -> int:
 
 def _one_machine(options: argparse.Namespace) -> Machine:
     """The machine asked for, with another IOMMU if one is."""
-    machine = machines.find(options.machine or DEFAULT_MACHINE)
+    machine = machines.find(options.machine or DEFAULT_MACHINE, options.kernel)
     if options.iommu:
         machine = dataclasses.replace(machine, iommu=options.iommu)
         variants.find(options.iommu, machine.arch)
@@ -161,6 +162,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--accel", default="tcg", help="tcg (default) or kvm")
     parser.add_argument("--arch", default="x86_64", help="x86_64 (default) or arm64")
     parser.add_argument("--update", action="store_true", help="bench: keep the results")
+    parser.add_argument("--kernel", default="stock", help="stock (default) or debug")
     parser.add_argument("-v", "--verbose", action="store_true", help="name every test")
     return parser.parse_args()
 

@@ -9,7 +9,7 @@ In the guest:
     /tests/NAME.sh      the machine's scripts
     /modules/NAME.ko    and NAME.deps, what to load before it
     /config             shell variables for the scripts: MODE TESTS ARCH MACHINE CPUS
-                        RELEASE (of the stock kernel), and the machine's settings
+                        RELEASE (of the kernel), and the machine's settings
     /load               what init loads: "required|refused NAME [PARAMETERS...]"
 """
 
@@ -45,7 +45,7 @@ def compose(machine: Machine, paths: Paths, tests: list[str] | None) -> bytes:
 
 
 def _add_busybox(archive: Archive, paths: Paths) -> None:
-    archive.file("bin/busybox", (paths.stock / "busybox").read_bytes(), 0o755)
+    archive.file("bin/busybox", (paths.boot / "busybox").read_bytes(), 0o755)
     # The host's busybox is of the same package, whatever the guest's architecture.
     applets = subprocess.run(
         ["busybox", "--list"], capture_output=True, text=True, check=True
@@ -99,7 +99,7 @@ def _config(machine: Machine, paths: Paths, tests: list[str] | None) -> str:
         "ARCH": machine.arch,
         "MACHINE": machine.name,
         "CPUS": str(machine.cpus),
-        "RELEASE": (paths.stock / "modules").resolve().name,
+        "RELEASE": (paths.boot / "modules").resolve().name,
         **machine.settings,
     }
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Finds kernel modules by name: ours in the build folder, the stock kernel's
+"""Finds kernel modules by name: ours in the build folder, the kernel's own
 (and what they depend on, in loading order) through its modules.dep."""
 
 import lzma
@@ -19,28 +19,28 @@ class ModuleStore:
 
     def __init__(self, paths: Paths) -> None:
         self._ours = {canonical(file.stem): file for file in paths.build.glob("*.ko")}
-        self._root = paths.stock / "modules"
-        self._stock: dict[str, tuple[Path, list[str]]] = {}
+        self._root = paths.boot / "modules"
+        self._theirs: dict[str, tuple[Path, list[str]]] = {}
         for line in (self._root / "modules.dep").read_text().splitlines():
             path, _, needed = line.partition(":")
             # Listed is the nearest last: loading order is from the end.
             needs = [_stem(needs) for needs in reversed(needed.split())]
-            self._stock[_stem(path)] = (self._root / path, needs)
+            self._theirs[_stem(path)] = (self._root / path, needs)
 
     def with_dependencies(self, name: str) -> list[str]:
         """The module and what it needs, in loading order."""
         name = canonical(name)
         if name in self._ours:
             return [name]
-        if name not in self._stock:
+        if name not in self._theirs:
             raise self._missing(name)
-        return [*self._stock[name][1], name]
+        return [*self._theirs[name][1], name]
 
     def data(self, name: str) -> bytes:
         """The module's .ko, uncompressed: busybox insmod hands it on as it is."""
         if name in self._ours:
             return self._ours[name].read_bytes()
-        file = self._stock[name][0]
+        file = self._theirs[name][0]
         if file.suffix == ".xz":
             return lzma.decompress(file.read_bytes())
         return file.read_bytes()
@@ -50,7 +50,7 @@ class ModuleStore:
             return unknown("module", name, list(self._ours))
         return UsageError(
             f"module '{name}' is neither ours ({', '.join(sorted(self._ours)) or 'none built'}) "
-            f"nor the stock kernel's ({self._root})"
+            f"nor the kernel's own ({self._root})"
         )
 
 

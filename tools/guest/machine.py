@@ -28,6 +28,9 @@ class Machine:
     tests: tuple[str, ...]
 
     arch: str = "x86_64"
+    # A name of kernels.py, whose `booting` sets it; and those it may be set to.
+    kernel: str = "stock"
+    kernels: tuple[str, ...] = ("stock", "debug")
     # A name of variants.py.
     iommu: str = "legacy"
     devices: tuple[Device, ...] = ()

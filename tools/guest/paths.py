@@ -14,14 +14,16 @@ GUEST_SIDE = CLONE / "tests" / "guest"
 
 @dataclass(frozen=True)
 class Paths:
-    """The folders of one architecture."""
+    """The folders of one architecture and kernel (a name of kernels.py)."""
 
     arch: str
+    kernel: str = "stock"
 
     @property
     def build(self) -> Path:
         """Our modules."""
-        return CLONE / "build" / self.arch
+        suffix = "" if self.kernel == "stock" else f"-{self.kernel}"
+        return CLONE / "build" / f"{self.arch}{suffix}"
 
     @property
     def logs(self) -> Path:
@@ -29,9 +31,9 @@ class Paths:
         return self.build / "logs"
 
     @functools.cached_property
-    def stock(self) -> Path:
-        """The unpacked stock kernel (see tools/env.d/make-stock)."""
-        return _layer("stock", self.arch)
+    def boot(self) -> Path:
+        """The kernel to boot, with its modules (tools/env.d/make-stock, make-debug)."""
+        return _layer(self.kernel, self.arch)
 
 
 def _layer(what: str, arch: str) -> Path:

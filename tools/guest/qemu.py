@@ -21,6 +21,9 @@ SYSTEMS = {"x86_64": "qemu-system-x86_64", "arm64": "qemu-system-aarch64"}
 BOARDS = {"x86_64": ("q35", "max", "ttyS0"), "arm64": ("virt,gic-version=3", "max", "ttyAMA0")}
 
 
+# How long QEMU, or an event of the guest, is waited for.
+QMP_SECONDS = 20.0
+
 _running: set[subprocess.Popen[bytes]] = set()
 
 
@@ -33,13 +36,15 @@ class Host:
     trace_file: Path
     # Offsets in the trace file by name: see Trace.between.
     marks: dict[str, int] = field(default_factory=dict)
+    # How many times longer its kernel may take than the stock one.
+    slowness: int = 1
     _qmp: Qmp | None = None
 
     @property
     def qmp(self) -> Qmp:
         """QEMU's control connection, made when first asked for."""
         if self._qmp is None:
-            self._qmp = Qmp(self.folder / "qmp")
+            self._qmp = Qmp(self.folder / "qmp", timeout=QMP_SECONDS * self.slowness)
         return self._qmp
 
     def close(self) -> None:
@@ -67,7 +72,7 @@ def accelerator(accel: str) -> str:
 
 
 def command_line(
-    machine: Machine, stock: Path, folder: Path, trace_file: Path, accel: str, interactive: bool
+    machine: Machine, boot: Path, folder: Path, trace_file: Path, accel: str, interactive: bool
 ) -> list[str]:
     """QEMU's command line; `folder` holds the initrd and takes disks and socket."""
     board, cpu, console = BOARDS[machine.arch]
@@ -76,7 +81,7 @@ def command_line(
     words += ["-no-reboot", "-machine", board + options, "-cpu", cpu]
     words += _clock(machine, accel)
     words += ["-m", machine.memory, "-smp", str(machine.cpus)]
-    words += ["-kernel", str(stock / "vmlinuz"), "-initrd", str(folder / "initrd")]
+    words += ["-kernel", str(boot / "vmlinuz"), "-initrd", str(folder / "initrd")]
     words += ["-append", kernel_command_line(machine, console)]
     words += ["-chardev", f"stdio,id=console,signal=off{',mux=on' if interactive else ''}"]
     words += ["-serial", "chardev:console"]

@@ -15,7 +15,7 @@ class QmpError(Exception):
 class Qmp:
     """One connection; commands are answered in order, events are kept."""
 
-    def __init__(self, path: Path, timeout: float = 20.0) -> None:
+    def __init__(self, path: Path, timeout: float) -> None:
         self._socket = _connect(path, timeout)
         self._stream = self._socket.makefile("rwb")
         self.events: list[dict[str, Any]] = []

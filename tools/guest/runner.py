@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import actions, initramfs, ktap, qemu, trace
+from . import actions, initramfs, kernels, ktap, qemu, trace
 from .console import Splat, find_splats
 from .errors import UsageError
 from .evidence import Evidence
@@ -80,9 +80,10 @@ def _boot(
         folder = Path(name)
         (folder / "initrd").write_bytes(initramfs.compose(machine, paths, tests))
         qemu.make_disks(machine, folder)
-        host = qemu.Host(machine, folder, trace_file)
+        slowness = kernels.find(machine.kernel).slowness
+        host = qemu.Host(machine, folder, trace_file, slowness=slowness)
         command = qemu.command_line(
-            machine, paths.stock, folder, trace_file, accel, interactive=False
+            machine, paths.boot, folder, trace_file, accel, interactive=False
         )
         ended = qemu.run(
             command, machine.time_limit, log, on_line, lambda ask: actions.answer(host, ask)
@@ -107,7 +108,7 @@ def command_of_shell(machine: Machine, paths: Paths, folder: Path, accel: str) -
     (folder / "initrd").write_bytes(initramfs.compose(machine, paths, None))
     qemu.make_disks(machine, folder)
     trace_file = _log_files(machine, paths)[1]
-    return qemu.command_line(machine, paths.stock, folder, trace_file, accel, interactive=True)
+    return qemu.command_line(machine, paths.boot, folder, trace_file, accel, interactive=True)
 
 
 def judge(machine: Machine, ended: qemu.Exit, seen: trace.Trace, log: Path) -> Outcome:

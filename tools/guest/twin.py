@@ -30,7 +30,7 @@ def groups_as_builtin(evidence: Evidence) -> Iterable[Verdict]:
 
 
 def _builtin_groups(machine: Machine) -> set[frozenset[str]]:
-    key = repr((machine.iommu, machine.devices, machine.qemu))
+    key = repr((machine.kernel, machine.iommu, machine.devices, machine.qemu))
     with _locks.setdefault(key, threading.Lock()):
         if key not in _groups:
             _groups[key] = _boot(machine)
@@ -48,5 +48,5 @@ def _boot(machine: Machine) -> set[frozenset[str]]:
         load_drivers=False,
         checks=(),
     )
-    outcome = runner.run(twin, Paths(twin.arch), "tcg")
+    outcome = runner.run(twin, Paths(twin.arch, twin.kernel), "tcg")
     return groups_of(Evidence(twin, parse(outcome.console), outcome.console, Trace()))

@@ -50,12 +50,13 @@ class PatchesTest(unittest.TestCase):
                 catchers = RUNNER.catchers(patch)
                 self.assertTrue(catchers, "no Caught-by line")
                 for lane, what in catchers:
-                    if lane == "guest":
+                    if lane in ("guest", "debug"):
                         name, *tests = what.split()
-                        machine = machines.find(name)
+                        machine = machines.find(name, "debug" if lane == "debug" else "stock")
                         for test in tests:
                             self.assertIn(test, machine.tests)
                     else:
+                        self.assertEqual(lane, "host")
                         self.assertRegex(what, r"^--package (vtd|tests|dmar) ")
 
 

@@ -5,7 +5,7 @@ import re
 import unittest
 from pathlib import Path
 
-from guest import checks, initramfs, machines, qemu, variants
+from guest import checks, initramfs, kernels, machines, qemu, variants
 from guest.errors import UsageError
 from guest.evidence import Evidence
 from guest.ktap import Results
@@ -69,6 +69,38 @@ class SelectionTest(unittest.TestCase):
         machine = Machine("m", "", tests=("load-unload", "groups"))
         self.assertEqual(machines.matching(machine, "groups"), ["groups"])
         self.assertEqual(machines.matching(machine, "m"), ["load-unload", "groups"])
+
+
+class KernelTest(unittest.TestCase):
+    """KERNEL=."""
+
+    def test_unknown(self) -> None:
+        for wrong in (
+            lambda: machines.find("smoke", "debgu"),
+            lambda: machines.select("x86_64", kernel="debgu"),
+        ):
+            with self.assertRaisesRegex(UsageError, "unknown KERNEL 'debgu'; known: debug, stock"):
+                wrong()
+
+    def test_machines_of_one_kernel_only(self) -> None:
+        self.assertNotIn("kunit", [machine.name for machine in machines.select("x86_64")])
+        with self.assertRaisesRegex(UsageError, "kunit needs KERNEL=debug, not stock"):
+            machines.find("kunit")
+        self.assertEqual(machines.find("kunit", "debug").kernel, "debug")
+
+    def test_debug_has_every_machine_of_stock(self) -> None:
+        stock = {machine.name for machine in machines.select("x86_64")}
+        debug = {machine.name for machine in machines.select("x86_64", kernel="debug")}
+        self.assertLessEqual(stock, debug)
+
+    def test_debug_closes_with_the_search_for_leaks(self) -> None:
+        machine = kernels.booting(Machine("m", "", tests=("a", "b")), "debug")
+        self.assertEqual(machines.matching(machine, "b"), ["b", "leaks"])
+        self.assertEqual(machines.matching(machine, "m"), ["a", "b", "leaks"])
+        self.assertEqual(machines.matching(machine, "x"), [])
+        self.assertIn("panic_on_warn=1", machine.cmdline)
+        stock = kernels.booting(Machine("m", "", tests=("a", "b")), "stock")
+        self.assertEqual(machines.matching(stock, "m"), ["a", "b"])
 
 
 class JudgeTest(unittest.TestCase):

@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The last script of every machine on the debug kernel: all of ours is unloaded, and
+# nothing that was ever allocated is left without somebody who knows where it is.
+
+. /lib.sh
+. /devices.sh
+. /pages.sh
+begin
+
+kmemleak=/sys/kernel/debug/kmemleak
+detach=/sys/class/iommu/dmar0/detach
+
+# let_go: takes the drivers off all functions, and ends our modules.
+let_go() {
+	[ ! -d /sys/module/rust_iommu_dmatest ] || rmmod rust_iommu_dmatest || return
+	if [ -e "$detach" ]; then
+		for function in $(pci_functions); do
+			driver_of "$function" >/dev/null || continue
+			unbind "$function" || return
+		done
+		echo 1 >"$detach" || return
+	fi
+	for module in rust_vtd rust_iommu; do
+		[ ! -d "/sys/module/$module" ] || rmmod "$module" || return
+	done
+}
+
+# scan: kmemleak leaves out what is younger than five seconds, and what it has seen
+# once may have been in a register.
+scan() {
+	echo scan >"$kmemleak" && sleep 6 && echo scan >"$kmemleak" && cat "$kmemleak"
+}
+
+ours=$(ls -d /sys/class/iommu/dmar0 2>/dev/null)
+check "all is let go" let_go
+[ -z "$ours" ] || equal "no page of a table is left" 0 "$(table_pages)"
+scan >/tmp/leaks
+equal "nothing has leaked" "" "$(cat /tmp/leaks)"

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# For scripts that have allocations fail, on the debug kernel
+# (Documentation/fault-injection/fault-injection.rst of the kernel): of slab caches
+# and of pages, of any kind, if code of a module is among the callers. The rest of
+# the kernel is not on trial.
+
+# The most allocations that an operation is believed to make.
+FAILING_MOST=1000
+
+# failing_ready: sets up what fails; nothing does yet.
+failing_ready() {
+	for FAILING_KIND in failslab fail_page_alloc; do
+		FAILING=/sys/kernel/debug/$FAILING_KIND
+		echo N >"$FAILING/ignore-gfp-wait" || return
+		# A line, without the callers: those would look like a complaint.
+		echo 1 >"$FAILING/verbose"
+		echo 32 >"$FAILING/stacktrace-depth"
+		# Where x86 has modules, up to the end.
+		echo 0xffffffffa0000000 >"$FAILING/require-start"
+		echo 0xffffffffff000000 >"$FAILING/require-end"
+	done
+	echo N >/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem
+	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
+}
+
+# failures: how many allocations were made to fail so far.
+failures() { dmesg | grep -c "FAULT_INJECTION: forcing a failure"; }
+
+# with_failure N COMMAND...: COMMAND, in this shell, with its Nth allocation failing.
+# Only a builtin is this shell: for a program see failing_program.
+with_failure() {
+	FAILING_NTH=$1
+	shift
+	FAILING_STATUS=0
+	echo "$FAILING_NTH" >/proc/self/fail-nth
+	"$@" || FAILING_STATUS=$?
+	echo 0 >/proc/self/fail-nth
+	return "$FAILING_STATUS"
+}
+
+# failing_program N COMMAND...: a program, with its Nth allocation failing.
+failing_program() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	sh -c 'echo "$1" >/proc/self/fail-nth && shift && exec "$@"' sh "$@"
+}
+
+# sweep NAME WITH OPERATION UNDO UNCHANGED: runs OPERATION by WITH (with_failure or
+# failing_program), with its first allocation failing, then its second, and so on until
+# none did. UNDO follows where it worked all the same, and UNCHANGED must be true after
+# each. The last three are words of a command each.
+sweep() {
+	SWEEP_NAME=$1 SWEEP_WITH=$2 SWEEP_OPERATION=$3 SWEEP_UNDO=$4 SWEEP_UNCHANGED=$5
+	SWEEP_NTH=0 SWEEP_FAILED=0 SWEEP_PROBLEM=
+	while [ "$SWEEP_NTH" -lt "$FAILING_MOST" ]; do
+		SWEEP_NTH=$((SWEEP_NTH + 1))
+		dmesg -c >/dev/null
+		# shellcheck disable=SC2086 # words
+		if "$SWEEP_WITH" "$SWEEP_NTH" $SWEEP_OPERATION >/tmp/sweep 2>&1; then
+			SWEEP_WORKED=yes
+			$SWEEP_UNDO >>/tmp/sweep 2>&1 || SWEEP_PROBLEM="cannot be undone"
+		else
+			SWEEP_WORKED=no SWEEP_FAILED=$((SWEEP_FAILED + 1))
+		fi
+		SWEEP_INJECTED=$(failures)
+		$SWEEP_UNCHANGED >>/tmp/sweep 2>&1 || SWEEP_PROBLEM="something has changed"
+		[ -z "$SWEEP_PROBLEM" ] || break
+		[ "$SWEEP_INJECTED" -ne 0 ] || break
+	done
+	diag "$SWEEP_NAME: $((SWEEP_NTH - 1)) allocations failed in turn, and it $SWEEP_FAILED times"
+	if [ -n "$SWEEP_PROBLEM" ] || [ "$SWEEP_WORKED" = no ]; then
+		diag "allocation $SWEEP_NTH: worked: $SWEEP_WORKED; ${SWEEP_PROBLEM:-none had failed}"
+		while IFS= read -r SWEEP_LINE; do diag "$SWEEP_LINE"; done </tmp/sweep
+		dmesg | tail -n 20 | while IFS= read -r SWEEP_LINE; do diag "$SWEEP_LINE"; done
+		not_ok "$SWEEP_NAME"
+		return 1
+	fi
+	ok "$SWEEP_NAME"
+}

@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Loading rust_vtd, which probes every device, with each of its allocations failing in
+# turn. Whatever comes of it, a device goes on reaching the memory at $RESERVED, and
+# after what did not load there is no unit, no group and no table.
+
+. /lib.sh
+. /devices.sh
+. /registers.sh
+. /failing.sh
+. /pages.sh
+begin
+
+check "allocations can be made to fail" failing_ready
+check "the test device decodes its registers" testdev_open
+check "it is told where to write" testdev_aim "$RESERVED" "$RESERVED"
+check "rust_iommu loads" load rust_iommu
+
+unload() { echo 1 >/sys/class/iommu/dmar0/detach && rmmod rust_vtd; }
+
+# Freed with delay: what RCU still holds.
+no_pages() { [ "$(table_pages)" -eq 0 ]; }
+
+nothing_there() {
+	ls /sys/class/iommu /sys/kernel/iommu_groups /sys/kernel/debug | grep -E 'dmar|^[0-9]|rust_vtd' && return 1
+	[ ! -d /sys/module/rust_vtd ] && ! grep -E 'dmar0|rust_vtd' /proc/iomem /proc/interrupts &&
+		wait_for 5 no_pages && [ "$(testdev_write)" = 0x00000000 ]
+}
+check "nothing is there" nothing_there
+sweep "loading rust_vtd" failing_program "insmod /modules/rust_vtd.ko" unload nothing_there
+
+check "rust_vtd loads" load rust_vtd
+load nvme
+check "there is a disk behind $DISK" wait_for 20 has_disk "$DISK"
+check "1 MiB comes back" round_trip "$(disk_of "$DISK")" 1

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Machines for what only the debug kernel can do: KUnit suites, and allocations
+that fail one after the other."""
+
+from typing import Any
+
+from . import vtd_checks
+from .devices import nvme, testdev
+from .firmware_machines import KEEP_OFF, RESERVED
+from .machine import Machine
+from .power_machines import ACTIONS
+from .vtd_machines import NVME, TESTDEV, slot, vtd
+
+SECOND = "0000:00:0b.0"
+
+
+def debug_only(name: str, summary: str, test: str, **fields: Any) -> Machine:
+    """A machine with one script that needs the debug kernel."""
+    return vtd(
+        name,
+        summary,
+        (test,),
+        kernels=("debug",),
+        checks=(
+            vtd_checks.only_known_descriptors,
+            vtd_checks.faults_as_told,
+            vtd_checks.off_at_the_end,
+        ),
+        **fields,
+    )
+
+
+def sweep(name: str, summary: str, test: str, **fields: Any) -> Machine:
+    """A machine for a script that has allocations fail: each is the work of many."""
+    machine = debug_only(
+        name, summary, test, cmdline=f"iommu.strict=1 {fields.pop('cmdline', '')}".strip(), **fields
+    )
+    machine.files["failing.sh"] = "tests/guest/lib/failing.sh"
+    return machine
+
+
+MACHINES: tuple[Machine, ...] = (
+    debug_only("kunit", "the KUnit suites beside the code", "kunit", devices=()),
+    sweep(
+        "sweep-load",
+        "each allocation of loading fails in turn",
+        "sweep_load",
+        settings={"RESERVED": f"{RESERVED:#x}"},
+        devices=(nvme(address=slot(NVME), mib=64), testdev(address=slot(TESTDEV))),
+        load=(),
+        load_drivers=False,
+        include=("rust_iommu", "rust_vtd"),
+        cmdline=KEEP_OFF,
+        time_limit=300,
+    ),
+    sweep(
+        "sweep",
+        "each allocation of mapping, attaching and hot-plugging fails in turn",
+        "sweep",
+        settings={"SECOND": SECOND},
+        devices=(testdev(address=slot(TESTDEV)), testdev(address=slot(SECOND))),
+        time_limit=300,
+    ),
+    sweep(
+        "sweep-sleep",
+        "each allocation of suspending fails in turn",
+        "sweep_sleep",
+        settings={"ENDED_BY": "host"},
+        devices=(testdev(address=slot(TESTDEV)),),
+        actions=ACTIONS,
+    ),
+)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The kernels a machine can boot, and what booting another changes about it."""
+
+from dataclasses import dataclass, field, replace
+
+from .errors import unknown
+from .machine import Machine
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel of tools/env."""
+
+    name: str
+    summary: str
+    cmdline: str = ""
+    # How many times longer everything may take than on the stock kernel.
+    slowness: int = 1
+    # Scripts that every machine runs at its end, whatever is asked for; and their files.
+    closing: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+
+
+KERNELS: dict[str, Kernel] = {
+    kernel.name: kernel
+    for kernel in (
+        Kernel("stock", "the distribution's, unmodified"),
+        Kernel(
+            "debug",
+            "of the same source, checking itself (tools/env.d/debug.config)",
+            # A complaint ends the machine where it is; the log says what it was.
+            cmdline="panic_on_warn=1 iommu.debug_pagealloc=1",
+            slowness=8,
+            closing=("leaks",),
+            files={
+                "devices.sh": "tests/guest/lib/devices.sh",
+                "pages.sh": "tests/guest/lib/pages.sh",
+            },
+        ),
+    )
+}
+
+
+def find(name: str) -> Kernel:
+    """The kernel of that name; an error lists the known ones."""
+    if name not in KERNELS:
+        raise unknown("KERNEL", name, list(KERNELS))
+    return KERNELS[name]
+
+
+def booting(machine: Machine, name: str) -> Machine:
+    """The machine with that kernel instead of the stock one."""
+    kernel = find(name)
+    return replace(
+        machine,
+        kernel=name,
+        cmdline=f"{machine.cmdline} {kernel.cmdline}".strip(),
+        time_limit=machine.time_limit * kernel.slowness,
+        tests=(*machine.tests, *kernel.closing),
+        files={**machine.files, **kernel.files},
+        settings={**machine.settings, "SLOWNESS": str(kernel.slowness)},
+    )
