@@ -28,6 +28,14 @@ pub fn paste(input: TokenStream) -> TokenStream {
         .into()
 }
 
+/// A module of KUnit tests is one of Rust tests.
+#[proc_macro_attribute]
+pub fn kunit_tests(_suite: TokenStream, module: TokenStream) -> TokenStream {
+    let mut tests: TokenStream = "#[cfg(test)]".parse().unwrap_or_default();
+    tests.extend(module);
+    tests
+}
+
 /// Takes `#[pin]` off the fields of a struct: on the host, what is initialised in place is moved
 /// there.
 #[proc_macro_attribute]

@@ -387,3 +387,104 @@ impl Iterator for Blocks {
         Some(Block::new(first, order))
     }
 }
+
+/// Against words put together by hand from the figures of 6.5.2.1 to 6.5.2.8.
+#[kernel::macros::kunit_tests(rust_vtd_descriptors)]
+mod tests {
+    use super::*;
+    use iommu_core::instance::Tag;
+    use kernel::prelude::*;
+
+    const PLAIN: Drain = Drain {
+        reads: false,
+        writes: false,
+    };
+
+    /// The domain ID of all tests.
+    fn did() -> Result<DomainId> {
+        DomainId::try_from(Tag(0xabcd))
+    }
+
+    fn range(first: u64, last: u64) -> Result<IovaRange> {
+        IovaRange::new(Iova(first), Iova(last)).ok_or(EINVAL)
+    }
+
+    #[test]
+    fn context_cache() -> Result {
+        let device = Descriptor::ContextDevice {
+            did: did()?,
+            sid: 0x1234,
+        };
+        assert_eq!(Descriptor::ContextGlobal.encode(PLAIN), [0x11, 0]);
+        assert_eq!(device.encode(PLAIN), [0x1234_abcd_0031, 0]);
+        Ok(())
+    }
+
+    #[test]
+    fn iotlb() -> Result {
+        let pages = |caches| -> Result<Descriptor> {
+            Ok(Descriptor::IotlbPages {
+                did: did()?,
+                block: Block::around(range(0x1234_5000, 0x1234_6fff)?),
+                caches,
+            })
+        };
+        let all = Drain {
+            reads: true,
+            writes: true,
+        };
+        assert_eq!(Descriptor::IotlbGlobal.encode(PLAIN), [0x12, 0]);
+        assert_eq!(Descriptor::IotlbGlobal.encode(all), [0xd2, 0]);
+        assert_eq!(
+            Descriptor::IotlbDomain(did()?).encode(PLAIN),
+            [0xabcd_0022, 0]
+        );
+        // Two pages that are no aligned pair: the aligned four around them.
+        assert_eq!(
+            pages(Caches::Leaves)?.encode(PLAIN),
+            [0xabcd_0032, 0x1234_4042]
+        );
+        assert_eq!(
+            pages(Caches::LeavesAndTables)?.encode(PLAIN),
+            [0xabcd_0032, 0x1234_4002]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn device_tlb() -> Result {
+        let request = |first, last| -> Result<[u64; 2]> {
+            let request = Descriptor::DeviceTlb {
+                sid: 0x1234,
+                physical: 0x5678,
+                queue_depth: 3,
+                block: Block::around(range(first, last)?),
+            };
+            Ok(request.encode(PLAIN))
+        };
+        assert_eq!(
+            request(0x7000, 0x7fff)?,
+            [0x5670_1234_0003_8003, 0x7000 & !0xfff]
+        );
+        // Four pages: one address bit set, the next one clear, S set.
+        assert_eq!(request(0x8000, 0xbfff)?[1], 0x9001);
+        Ok(())
+    }
+
+    #[test]
+    fn waits() {
+        let words = wait(0x89ab_cdef, PhysAddr(0x7_0000));
+        assert_eq!(words, [0x89ab_cdef_0000_0025, 0x7_0000]);
+        assert_eq!(wait_data(words, PhysAddr(0x7_0000)), Some(0x89ab_cdef));
+        assert_eq!(wait_data(words, PhysAddr(0x8_0000)), None);
+    }
+
+    #[test]
+    fn widest_in_the_place_of_a_refused_one() -> Result {
+        let words = Descriptor::IotlbDomain(did()?).encode(PLAIN);
+        assert_eq!(widest_like(words, PLAIN), Some(Descriptor::IotlbGlobal));
+        let widest = Descriptor::IotlbGlobal.encode(PLAIN);
+        assert_eq!(widest_like(widest, PLAIN), None);
+        Ok(())
+    }
+}
