@@ -16,11 +16,7 @@ detach=/sys/class/iommu/dmar0/detach
 let_go() {
 	[ ! -d /sys/module/rust_iommu_dmatest ] || rmmod rust_iommu_dmatest || return
 	if [ -e "$detach" ]; then
-		for function in $(pci_functions); do
-			driver_of "$function" >/dev/null || continue
-			unbind "$function" || return
-		done
-		echo 1 >"$detach" || return
+		let_all_go && echo 1 >"$detach" || return
 	fi
 	for module in rust_vtd rust_iommu; do
 		[ ! -d "/sys/module/$module" ] || rmmod "$module" || return
