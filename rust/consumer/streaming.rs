@@ -13,12 +13,22 @@ use kernel::{
         Device, //
     },
     dma::DataDirection,
+    error::to_result,
+    ffi::c_int,
     prelude::*,
     sync::Arc, //
 };
 
-/// What the DMA API returns for a mapping it could not make.
-const MAPPING_ERROR: bindings::dma_addr_t = bindings::dma_addr_t::MAX;
+#[allow(
+    improper_ctypes,
+    reason = "without lockdep, C structs contain empty ones"
+)]
+extern "C" {
+    fn rust_iommu_helper_dma_mapping_error(
+        dev: *mut bindings::device,
+        addr: bindings::dma_addr_t,
+    ) -> c_int;
+}
 
 /// A part of a buffer that the device may use. Dropping it ends that.
 ///
@@ -55,9 +65,8 @@ impl<'bound> Mapping<'bound> {
         // SAFETY: The device is bound, and the memory is that of a live buffer.
         let addr =
             unsafe { bindings::dma_map_phys(super::raw(dev), phys.0, len, direction.into(), 0) };
-        if addr == MAPPING_ERROR {
-            return Err(ENOMEM);
-        }
+        // SAFETY: The device is bound, and the address came from the DMA API.
+        to_result(unsafe { rust_iommu_helper_dma_mapping_error(super::raw(dev), addr) })?;
         // INVARIANT: Just mapped.
         Ok(Self {
             dev,

@@ -30,6 +30,7 @@ void rust_iommu_helper_gather_put_pages(struct iommu_iotlb_gather *gather);
 void rust_iommu_helper_gather_leak_pages(struct iommu_iotlb_gather *gather);
 void rust_iommu_helper_ida_init(struct ida *ida);
 void rust_iommu_helper_ratelimit_init(struct ratelimit_state *rs);
+int rust_iommu_helper_dma_mapping_error(struct device *dev, dma_addr_t addr);
 
 struct syscore *rust_iommu_helper_syscore_register(const struct syscore_ops *ops, void *data);
 void rust_iommu_helper_syscore_unregister(struct syscore *syscore);

@@ -4,6 +4,7 @@
  * inline or a macro in C.
  */
 #include <linux/acpi.h>
+#include <linux/dma-mapping.h>
 #include <linux/idr.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
@@ -57,4 +58,9 @@ void rust_iommu_helper_ida_init(struct ida *ida)
 void rust_iommu_helper_ratelimit_init(struct ratelimit_state *rs)
 {
 	ratelimit_default_init(rs);
+}
+
+int rust_iommu_helper_dma_mapping_error(struct device *dev, dma_addr_t addr)
+{
+	return dma_mapping_error(dev, addr);
 }
