@@ -20,6 +20,9 @@ _HARMLESS = re.compile(
     r"Speculative Return Stack Overflow: WARNING"
     r"|Command line:|Kernel command line:|Unknown kernel command line"
     r"|lockdep (?:is )?(?:turned )?off by default"
+    # And by every healthy debug kernel.
+    r"|RCU lockdep checking is enabled|memory used by lock dependency info"
+    r"|DMA-API: (?:preallocated \d+ debug entries|debugging enabled by kernel config)"
 )
 # Lines of the test results, not of the kernel.
 _RESULT = re.compile(r"^ *(?:ok |not ok |#|\d+\.\.|KTAP|@host)")

@@ -99,7 +99,7 @@ def _config(machine: Machine, paths: Paths, tests: list[str] | None) -> str:
         "ARCH": machine.arch,
         "MACHINE": machine.name,
         "CPUS": str(machine.cpus),
-        "RELEASE": (paths.boot / "modules").resolve().name,
+        "RELEASE": (paths.boot / "modules").resolve().name.removeprefix("modules-"),
         **machine.settings,
     }
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
