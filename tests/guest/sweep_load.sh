@@ -25,7 +25,7 @@ no_pages() { [ "$(table_pages)" -eq 0 ]; }
 nothing_there() {
 	ls /sys/class/iommu /sys/kernel/iommu_groups /sys/kernel/debug | grep -E 'dmar|^[0-9]|rust_vtd' && return 1
 	[ ! -d /sys/module/rust_vtd ] && ! grep -E 'dmar0|rust_vtd' /proc/iomem /proc/interrupts &&
-		wait_for 5 no_pages && [ "$(testdev_write)" = 0x00000000 ]
+		wait_for 1 no_pages && [ "$(testdev_write)" = 0x00000000 ]
 }
 check "nothing is there" nothing_there
 sweep "loading rust_vtd" failing_program "insmod /modules/rust_vtd.ko" unload nothing_there
