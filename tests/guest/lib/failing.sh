@@ -30,37 +30,32 @@ failing_ready() {
 	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
 }
 
+# none_failed: nothing was made to fail since failing_starts. (Each kind counts down.)
+failing_starts() {
+	echo 1000 >/sys/kernel/debug/failslab/times
+	echo 1000 >/sys/kernel/debug/fail_page_alloc/times
+}
+none_failed() {
+	[ "$(cat /sys/kernel/debug/failslab/times /sys/kernel/debug/fail_page_alloc/times)" = "1000
+1000" ]
+}
+
 # with_failure N COMMAND...: COMMAND, in this shell, with its Nth allocation failing.
-# Only a builtin is this shell: for a program see failing_program. Either leaves in
-# FAILING_LEFT how many allocations it would have taken until one failed: 0 if one did.
+# Only a builtin is this shell: for a program see failing_program.
 with_failure() {
 	FAILING_NTH=$1
 	shift
 	FAILING_STATUS=0
 	echo "$FAILING_NTH" >/proc/self/fail-nth
 	"$@" || FAILING_STATUS=$?
-	read -r FAILING_LEFT </proc/self/fail-nth
 	echo 0 >/proc/self/fail-nth
 	return "$FAILING_STATUS"
 }
 
 # failing_program N COMMAND...: a program, with its Nth allocation failing.
 failing_program() {
-	[ -p /tmp/never ] || mkfifo /tmp/never
-	FAILING_LEFT=
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	sh -c 'echo "$1" >/proc/self/fail-nth && shift && exec "$@"' sh "$@" &
-	# What has ended, and was not waited for, can still be asked. Any program that is
-	# started here would have it waited for.
-	while :; do
-		read -r FAILING_STATE </proc/$!/stat || break
-		case $FAILING_STATE in
-		*') Z '*) break ;;
-		esac
-		read -r -t 0.2 <>/tmp/never
-	done
-	read -r FAILING_LEFT </proc/$!/fail-nth
-	wait $!
+	sh -c 'echo "$1" >/proc/self/fail-nth && shift && exec "$@"' sh "$@"
 }
 
 # sweep NAME WITH OPERATION UNDO UNCHANGED: runs OPERATION by WITH (with_failure or
@@ -73,6 +68,7 @@ sweep() {
 	while [ "$SWEEP_NTH" -lt "$FAILING_MOST" ]; do
 		SWEEP_NTH=$((SWEEP_NTH + 1))
 		dmesg -c >/dev/null
+		failing_starts
 		# shellcheck disable=SC2086 # words
 		if "$SWEEP_WITH" "$SWEEP_NTH" $SWEEP_OPERATION >/tmp/sweep 2>&1; then
 			SWEEP_WORKED=yes
@@ -80,10 +76,11 @@ sweep() {
 		else
 			SWEEP_WORKED=no SWEEP_FAILED=$((SWEEP_FAILED + 1))
 		fi
+		SWEEP_INJECTED=yes
+		! none_failed || SWEEP_INJECTED=no
 		$SWEEP_UNCHANGED >>/tmp/sweep 2>&1 || SWEEP_PROBLEM="something has changed"
-		[ -n "$FAILING_LEFT" ] || SWEEP_PROBLEM="nobody knows whether an allocation failed"
 		[ -z "$SWEEP_PROBLEM" ] || break
-		[ "$FAILING_LEFT" -eq 0 ] || break
+		[ "$SWEEP_INJECTED" = yes ] || break
 	done
 	diag "$SWEEP_NAME: $((SWEEP_NTH - 1)) allocations failed in turn, and it $SWEEP_FAILED times"
 	if [ -n "$SWEEP_PROBLEM" ] || [ "$SWEEP_WORKED" = no ]; then
