@@ -12,6 +12,8 @@
 begin
 
 mounted=/tmp/mounted
+# In milliseconds; what the kernel allows if told nothing.
+echo $((20000 * SLOWNESS)) >/sys/power/pm_freeze_timeout
 
 # sleep_and_wake: returns when the machine is awake again. The host wakes it up
 # when it sleeps.
