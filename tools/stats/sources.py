@@ -17,7 +17,10 @@ TEXT = re.compile(
 )
 COMMENT_BORDER = re.compile(r"/\*|\*/")
 BORDER = re.compile(r"\{|\};?|;")
-TESTS = re.compile(r"#\[(?:cfg\(test\)|kunit_tests\b[^\]]*)\]")
+# What the modules of a kernel without KUnit do not have.
+TESTS = re.compile(
+    r"#\[(?:cfg\((?:test|(?:any\(test, )?CONFIG_KUNIT\b[^\]]*)\)|(?:\w+::)*kunit_tests\b[^\]]*)\]"
+)
 
 
 def blank(text: str) -> str:

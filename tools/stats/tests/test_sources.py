@@ -33,6 +33,12 @@ mod tests {
 
 #[kunit_tests(suite)]
 mod more { fn h() { unsafe { g() } } }
+#[kernel::macros::kunit_tests(suite)]
+mod even_more { fn h() { unsafe { g() } } }
+#[cfg(CONFIG_KUNIT = "y")]
+impl X { fn h() { unsafe { g() } } }
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+mod helpers;
 #[cfg(test)]
 use x::{y, z};
 fn last() {}
@@ -52,6 +58,8 @@ class Sources(unittest.TestCase):
         self.assertEqual(sources.unsafe_blocks(SOURCE), 2)
         self.assertEqual(sources.unsafe_blocks("unsafe fn f() {} unsafe extern \"C\" fn g() {}"), 0)
         self.assertEqual(sources.unsafe_blocks("let x = unsafe\n{ y };"), 1)
+        without = '#[cfg(not(CONFIG_KUNIT = "y"))]\nmod m { fn f() { unsafe { g() } } }'
+        self.assertEqual(sources.unsafe_blocks(without), 1)
 
     def test_an_unfinished_comment_ends_with_the_file(self) -> None:
         self.assertEqual(sources.code_lines("x\n/* y\nz"), 1)
