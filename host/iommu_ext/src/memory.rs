@@ -3,7 +3,8 @@
 //! The memory that page tables are made of, twice: as the CPU sees it and as hardware sees it.
 //!
 //! A [`Memory`] is a bank of pages that belongs to one test. Page tables find it by the number of
-//! its NUMA node. It knows:
+//! its NUMA node. Who asks for no node and is on no machine, as KUnit suites do, gets pages of a bank
+//! that the thread has of its own. It knows:
 //!
 //! - how many pages are allocated. When it is dropped there must be none; a page that is freed twice
 //!   is reported at once. A page that was freed is filled with words that lead nowhere good.
@@ -20,7 +21,9 @@ use crate::{
     },
     pages::NumaNode, //
 };
+use kernel::sync::atomic::Atomic;
 use std::{
+    cell::OnceCell,
     collections::VecDeque,
     sync::{
         atomic::{
@@ -366,6 +369,20 @@ impl Drop for Memory {
     }
 }
 
+thread_local! {
+    /// The bank of who asks for no node. Dropped with the thread, which is that of one test.
+    static OWN: OnceCell<Memory> = const { OnceCell::new() };
+}
+
+/// What hardware that does not snoop reads where the CPU reads `word`, of a page that is allocated.
+pub fn seen_by_hardware(word: &Atomic<u64>) -> Option<u64> {
+    let phys = phys_of(word.as_ptr());
+    let machine = machine();
+    machine.page_at(phys)?;
+    let word = (phys.0 - BASE) as usize / size_of::<u64>();
+    Some(machine.hardware(word).load(SeqCst))
+}
+
 /// Allocates a zeroed page, `None` if the bank of NUMA node `node` has none to give. Returns where
 /// it is for the CPU.
 pub(crate) fn alloc(node: i32) -> Option<*mut u64> {
@@ -375,7 +392,8 @@ pub(crate) fn alloc(node: i32) -> Option<*mut u64> {
     } else {
         Some(node)
     };
-    let bank_index = node.expect("tests name the node of their memory") as usize;
+    let own = || OWN.with(|own| own.get_or_init(Memory::new).node());
+    let bank_index = node.unwrap_or_else(own) as usize;
     let bank = &machine.banks[bank_index];
     let take = |quota: i64| (quota != 0).then_some(if quota < 0 { quota } else { quota - 1 });
     if bank.quota.fetch_update(SeqCst, SeqCst, take).is_err() {

@@ -699,3 +699,75 @@ impl Queue {
         PhysAddr(self.status.phys().0.wrapping_add(offset as u64))
     }
 }
+
+/// Indices of the ring, which wrap after 256 slots, and numbers of batches, of which slots hold the
+/// low half.
+#[kernel::macros::kunit_tests(rust_vtd_queue_indices)]
+mod tests {
+    use super::*;
+
+    fn state(oldest: u8, next: u8, batch: u64) -> State {
+        State {
+            next,
+            oldest,
+            batch,
+            counts: Counts::default(),
+        }
+    }
+
+    /// 6.5.2: head equals tail in an empty queue, so that a full one leaves a slot out.
+    #[test]
+    fn one_slot_stays_free() {
+        for (oldest, next, free) in [
+            (0, 0, 255),
+            (0, 1, 254),
+            (0, 255, 0),
+            (1, 0, 0),
+            (255, 0, 254),
+            (255, 254, 0),
+            (128, 128, 255),
+            (200, 100, 99),
+            (100, 200, 155),
+        ] {
+            assert_eq!(state(oldest, next, 0).free(), free);
+        }
+    }
+
+    #[test]
+    fn every_slot_is_free_or_taken_or_left_out() {
+        for oldest in 0..=u8::MAX {
+            for next in 0..=u8::MAX {
+                let state = state(oldest, next, 0);
+                assert_eq!(state.free() + state.taken_from(oldest).count(), 255);
+            }
+        }
+    }
+
+    #[test]
+    fn taken_slots_across_the_end() {
+        let slots = |oldest, next| state(oldest, next, 0).taken_from(oldest);
+        assert!(slots(3, 6).eq([3, 4, 5]));
+        assert!(slots(254, 2).eq([254, 255, 0, 1]));
+        assert!(slots(255, 0).eq([255]));
+        assert!(slots(7, 7).eq([]));
+        assert_eq!(slots(1, 0).last(), Some(255));
+        // From a slot in between.
+        assert!(state(254, 2, 0).taken_from(0).eq([0, 1]));
+    }
+
+    #[test]
+    fn numbers_are_told_from_their_low_halves() {
+        for (batch, low, full) in [
+            (5, 5, 5),
+            (5, 1, 1),
+            (0x1_0000_0000, 0, 0x1_0000_0000),
+            // The low half has wrapped since.
+            (0x1_0000_0000, 0xffff_ffff, 0xffff_ffff),
+            (0x1_0000_0005, 0xffff_fffe, 0xffff_fffe),
+            (0x7_0000_00fe, 0xffff_ffff, 0x6_ffff_ffff),
+            (0x7_1234_5678, 0x1234_5600, 0x7_1234_5600),
+        ] {
+            assert_eq!(state(0, 0, batch).full_number(low), full);
+        }
+    }
+}

@@ -207,3 +207,130 @@ impl<'a> ContextTable<'a> {
         }
     }
 }
+
+/// Against words put together by hand from 9.3, figure 9-3: P bit 0, TT bits 3:2, SLPTPTR bits
+/// 63:12, AW bits 66:64, DID bits 87:72.
+#[kernel::macros::kunit_tests(rust_vtd_context_entries)]
+mod tests {
+    use super::*;
+    use iommu_core::table::PageSizes;
+    use iommu_ext::{
+        addr::PhysAddr,
+        pages::{
+            Gfp,
+            TablePage, //
+        }, //
+    };
+    use kernel::sync::atomic::Relaxed;
+
+    fn did(number: u32) -> Result<DomainId> {
+        DomainId::try_from(Tag(number))
+    }
+
+    /// A table of `levels` levels at `root`.
+    fn table(root: u64, levels: u8) -> Descriptor {
+        Descriptor {
+            format: c"vtd_second_stage",
+            root: PhysAddr(root),
+            levels,
+            input_bits: 39,
+            output_bits: 46,
+            page_sizes: PageSizes(1 << 12),
+            coherent: true,
+            snoop_control: false,
+            flush_on_map: false,
+        }
+    }
+
+    #[test]
+    fn absent() {
+        assert_eq!(ContextEntry::ABSENT.0, [0, 0]);
+        assert!(!ContextEntry::ABSENT.is_present());
+    }
+
+    /// TT 00b: untranslated requests are translated by the second stage.
+    #[test]
+    fn second_stage() -> Result {
+        // AW 001b, 010b, 011b: 3, 4 and 5 levels.
+        for (levels, high) in [(3, 0x00ab_cd01), (4, 0x00ab_cd02), (5, 0x00ab_cd03)] {
+            let table = table(0x1234_5000, levels);
+            let entry = ContextEntry::second_stage(&table, did(0xabcd)?)?;
+            assert_eq!(entry.0, [0x0000_0000_1234_5001, high]);
+        }
+        let top = table(0x000f_ffff_ffff_f000, 4);
+        let entry = ContextEntry::second_stage(&top, did(1)?)?;
+        assert_eq!(entry.0, [0x000f_ffff_ffff_f001, 0x102]);
+        Ok(())
+    }
+
+    /// TT 01b: requests for translations, and translated ones, pass as well.
+    #[test]
+    fn second_stage_and_device_tlb() -> Result {
+        let table = table(0x1234_5000, 4);
+        let entry = ContextEntry::second_stage_and_device_tlb(&table, did(0xffff)?)?;
+        assert_eq!(entry.0, [0x0000_0000_1234_5005, 0x00ff_ff02]);
+        Ok(())
+    }
+
+    /// TT 10b: the pointer is ignored, and AW says the greatest width of the unit.
+    #[test]
+    fn pass_through() -> Result {
+        let entry = ContextEntry::pass_through(5, did(2)?)?;
+        assert_eq!(entry.0, [0x9, 0x203]);
+        let entry = ContextEntry::pass_through(3, did(0)?)?;
+        assert_eq!(entry.0, [0x9, 0x1]);
+        Ok(())
+    }
+
+    #[test]
+    fn depths_that_no_unit_has() -> Result {
+        for levels in [0, 1, 2, 6, 7, u8::MAX] {
+            let table = table(0x1000, levels);
+            let did = did(1)?;
+            assert_eq!(ContextEntry::second_stage(&table, did), Err(EINVAL));
+            let entry = ContextEntry::second_stage_and_device_tlb(&table, did);
+            assert_eq!(entry, Err(EINVAL));
+            assert_eq!(ContextEntry::pass_through(levels, did), Err(EINVAL));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn domain_ids_have_16_bits() -> Result {
+        assert_eq!(did(0xffff)?.value(), 0xffff);
+        assert_eq!(did(0x1_0000), Err(EINVAL));
+        assert_eq!(did(u32::MAX), Err(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_read_back() {
+        let entry = ContextEntry([0x0000_0000_1234_5005, 0x00ab_cd02]);
+        assert!(entry.is_present());
+        assert_eq!(entry.domain_id().value(), 0xabcd);
+        // What hardware ignores, AVAIL in bits 70:67, is no part of the domain ID.
+        let entry = ContextEntry([0xffff_ffff_ffff_fffe, 0xffff_ffff_ff00_00ff]);
+        assert!(!entry.is_present());
+        assert_eq!(entry.domain_id().value(), 0);
+    }
+
+    /// 16 bytes for each function, the low half first.
+    #[test]
+    fn places_in_a_table() -> Result {
+        let page = TablePage::alloc(-1, Gfp::KERNEL)?;
+        let at = |word: usize| page.entries().get(word).map(|entry| entry.load(Relaxed));
+        for coherent in [true, false] {
+            let contexts = ContextTable::new(page.entries(), coherent);
+            let entry = ContextEntry([0x1001, 0x0301]);
+            for (devfn, low) in [(0x00, 0), (0x08, 16), (0x0b, 22), (0xff, 510)] {
+                assert_eq!(contexts.replace(devfn, entry), ContextEntry::ABSENT);
+                assert_eq!((at(low), at(low + 1)), (Some(0x1001), Some(0x0301)));
+                let words = page.entries().iter();
+                assert_eq!(words.filter(|word| word.load(Relaxed) != 0).count(), 2);
+                assert_eq!(contexts.replace(devfn, ContextEntry::ABSENT), entry);
+                assert_eq!((at(low), at(low + 1)), (Some(0), Some(0)));
+            }
+        }
+        Ok(())
+    }
+}

@@ -128,3 +128,66 @@ impl RootTable {
         Ok(())
     }
 }
+
+/// Against 9.1, figure 9-1: P bit 0, bits 11:1 reserved, CTP bits 63:12, the high half reserved.
+#[kernel::macros::kunit_tests(rust_vtd_root_entries)]
+mod tests {
+    use super::*;
+    use kernel::sync::{
+        atomic::Relaxed,
+        Arc, //
+    };
+
+    fn tables(coherent: bool) -> Result<Arc<RootTable>> {
+        Arc::pin_init(RootTable::new(coherent, -1)?, GFP_KERNEL)
+    }
+
+    /// The root entry of `bus`.
+    fn words(tables: &RootTable, bus: u8) -> Option<[u64; 2]> {
+        let low = usize::from(bus) * 2;
+        let [low, high] = tables.root.entries().get(low..low + 2)? else {
+            return None;
+        };
+        Some([low.load(Relaxed), high.load(Relaxed)])
+    }
+
+    #[test]
+    fn nothing_is_present_at_first() -> Result {
+        for coherent in [true, false] {
+            let tables = tables(coherent)?;
+            for bus in 0..=u8::MAX {
+                assert_eq!(words(&tables, bus), Some([0, 0]));
+                assert!(tables.context(bus).is_none());
+            }
+            assert_eq!(tables.phys().0 & 0xfff, 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn only_the_bus_that_is_prepared() -> Result {
+        for coherent in [true, false] {
+            let tables = tables(coherent)?;
+            for bus in [0x00, 0x01, 0x7f, 0x80, 0xff] {
+                tables.prepare(bus)?;
+                let page = tables.contexts.get(usize::from(bus)).ok_or(EINVAL)?;
+                let phys = page.as_ref().ok_or(ENODEV)?.phys();
+                assert_eq!(words(&tables, bus), Some([phys.0 + 1, 0]));
+                assert!(tables.context(bus).is_some());
+            }
+            let present = |bus: &u8| words(&tables, *bus) != Some([0, 0]);
+            assert_eq!((0..=u8::MAX).filter(present).count(), 5);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_context_table_stays() -> Result {
+        let tables = tables(false)?;
+        tables.prepare(5)?;
+        let before = words(&tables, 5);
+        tables.prepare(5)?;
+        assert_eq!(words(&tables, 5), before);
+        Ok(())
+    }
+}
