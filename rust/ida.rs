@@ -71,3 +71,38 @@ impl PinnedDrop for Ida {
         unsafe { bindings::ida_destroy(self.inner.get()) };
     }
 }
+
+#[kernel::macros::kunit_tests(rust_iommu_ida)]
+mod tests {
+    use super::*;
+    use kernel::sync::Arc;
+
+    fn ida() -> Result<Arc<Ida>> {
+        Arc::pin_init(Ida::new(), GFP_KERNEL)
+    }
+
+    #[test]
+    fn the_lowest_free_number() -> Result {
+        let ida = ida()?;
+        for number in 5..=7 {
+            assert_eq!(ida.alloc(5, 7), Ok(number));
+        }
+        assert_eq!(ida.alloc(5, 7), Err(ENOSPC));
+        ida.free(6);
+        assert_eq!(ida.alloc(5, 7), Ok(6));
+        // What is in use does not depend on the range that was asked for.
+        assert_eq!(ida.alloc(0, 7), Ok(0));
+        assert_eq!(ida.alloc(7, 8), Ok(8));
+        Ok(())
+    }
+
+    #[test]
+    fn the_ends_of_what_hardware_has() -> Result {
+        let ida = ida()?;
+        assert_eq!(ida.alloc(0, 0), Ok(0));
+        assert_eq!(ida.alloc(0, 0), Err(ENOSPC));
+        assert_eq!(ida.alloc(0xffff, 0xffff), Ok(0xffff));
+        assert_eq!(ida.alloc(0xf_ffff, 0xf_ffff), Ok(0xf_ffff));
+        Ok(())
+    }
+}

@@ -28,6 +28,10 @@ unsigned long rust_iommu_helper_virt_to_page(void *virt);
 void rust_iommu_helper_gather_add_page(struct iommu_iotlb_gather *gather, void *virt);
 void rust_iommu_helper_gather_put_pages(struct iommu_iotlb_gather *gather);
 void rust_iommu_helper_gather_leak_pages(struct iommu_iotlb_gather *gather);
+#if IS_BUILTIN(CONFIG_KUNIT)
+void rust_iommu_helper_gather_init(struct iommu_iotlb_gather *gather);
+size_t rust_iommu_helper_gather_count_pages(struct iommu_iotlb_gather *gather);
+#endif
 void rust_iommu_helper_ida_init(struct ida *ida);
 void rust_iommu_helper_ratelimit_init(struct ratelimit_state *rs);
 int rust_iommu_helper_dma_mapping_error(struct device *dev, dma_addr_t addr);

@@ -8,6 +8,7 @@
 #include <linux/idr.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/ratelimit.h>
@@ -49,6 +50,18 @@ void rust_iommu_helper_gather_leak_pages(struct iommu_iotlb_gather *gather)
 {
 	INIT_LIST_HEAD(&gather->freelist.pages);
 }
+
+#if IS_BUILTIN(CONFIG_KUNIT)
+void rust_iommu_helper_gather_init(struct iommu_iotlb_gather *gather)
+{
+	iommu_iotlb_gather_init(gather);
+}
+
+size_t rust_iommu_helper_gather_count_pages(struct iommu_iotlb_gather *gather)
+{
+	return list_count_nodes(&gather->freelist.pages);
+}
+#endif
 
 void rust_iommu_helper_ida_init(struct ida *ida)
 {

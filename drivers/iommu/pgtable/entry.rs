@@ -426,3 +426,12 @@ fn dismantle<F: Format>(page: TablePage, level: Level, take: &mut impl FnMut(Tab
     }
     take(page);
 }
+
+/// For tests.
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+impl<'t, F: Format> Node<'t, F> {
+    /// The entry for `iova`, as it is.
+    pub(crate) fn word(self, iova: Iova) -> &'t Atomic<u64> {
+        self.entry(iova)
+    }
+}

@@ -38,6 +38,8 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+mod conformance;
 #[expect(
     unsafe_code,
     reason = "the store of entries: memory shared with hardware, and pages owned by words"

@@ -28,6 +28,11 @@ impl Gather {
         }
     }
 
+    /// Calls `f` with an empty gather. Pages that are left in it then are leaked.
+    pub fn with_new<R>(f: impl FnOnce(&mut Self) -> R) -> R {
+        f(&mut Self::new())
+    }
+
     /// Widens the range that must be invalidated by `range`.
     pub fn add_range(&mut self, range: IovaRange) {
         self.first = self.first.min(range.first().0);

@@ -14,6 +14,7 @@ pub mod build_assert;
 pub mod error;
 pub mod io;
 pub mod irq;
+mod kunit;
 pub mod machine;
 pub mod prelude;
 pub mod print;

@@ -136,3 +136,125 @@ impl Format for VtdSecond {
         (pa.0 & ADDRESS) | attributes | size
     }
 }
+
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+crate::conformance::suite!(rust_pgtable_vtd_second, VtdSecond);
+
+/// Against words put together by hand from the figures of 9.8: R bit 0, W bit 1, PS bit 7, SNP bit
+/// 11, ADDR bits 51:12 (51:21 and 51:30 in leaves of 2 MiB and 1 GiB).
+#[kernel::macros::kunit_tests(rust_pgtable_vtd_second_entries)]
+mod tests {
+    use super::*;
+
+    const PTE: Level = Level::LAST;
+    const PDE: Level = Level::top(2);
+    const PDPTE: Level = Level::top(3);
+    const PML4E: Level = Level::top(4);
+    const PML5E: Level = Level::top(5);
+
+    fn attributes(read: bool, write: bool, snoop: bool) -> Option<u64> {
+        VtdSecond::attributes(Prot { read, write, snoop })
+    }
+
+    fn is_leaf(word: u64, level: Level, pa: u64) -> bool {
+        matches!(VtdSecond::decode(word, level), Entry::Leaf(at) if at.0 == pa)
+    }
+
+    fn is_table(word: u64, level: Level, pa: u64) -> bool {
+        matches!(VtdSecond::decode(word, level), Entry::Table(at) if at.0 == pa)
+            && VtdSecond::table_at(word).0 == pa
+    }
+
+    #[test]
+    fn leaves() -> Result {
+        for (read, write, snoop, level, pa, word) in [
+            (true, false, false, PTE, 0x1234_5000, 0x0000_0000_1234_5001),
+            (false, true, false, PTE, 0x1234_5000, 0x0000_0000_1234_5002),
+            (true, true, false, PTE, 0x1234_5000, 0x0000_0000_1234_5003),
+            (true, true, true, PTE, 0x1234_5000, 0x0000_0000_1234_5803),
+            (
+                true,
+                false,
+                false,
+                PTE,
+                0x000f_ffff_ffff_f000,
+                0x000f_ffff_ffff_f001,
+            ),
+            (
+                true,
+                false,
+                false,
+                PDE,
+                0x40_0020_0000,
+                0x0000_0040_0020_0081,
+            ),
+            (true, true, true, PDE, 0x40_0020_0000, 0x0000_0040_0020_0883),
+            (
+                false,
+                true,
+                false,
+                PDE,
+                0x000f_ffff_ffe0_0000,
+                0x000f_ffff_ffe0_0082,
+            ),
+            (true, true, false, PDPTE, 0x4000_0000, 0x0000_0000_4000_0083),
+            (
+                true,
+                true,
+                true,
+                PDPTE,
+                0x000f_ffff_c000_0000,
+                0x000f_ffff_c000_0883,
+            ),
+        ] {
+            let attributes = attributes(read, write, snoop).ok_or(EINVAL)?;
+            assert_eq!(VtdSecond::leaf(PhysAddr(pa), level, attributes), word);
+            assert!(is_leaf(word, level, pa));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_allowed_is_no_leaf() {
+        assert!(attributes(false, false, false).is_none());
+        assert!(attributes(false, false, true).is_none());
+    }
+
+    #[test]
+    fn tables() {
+        for level in [PDE, PDPTE, PML4E, PML5E] {
+            for (pa, word) in [
+                (0x1234_5000, 0x0000_0000_1234_5003),
+                (0x000f_ffff_ffff_f000, 0x000f_ffff_ffff_f003),
+            ] {
+                assert_eq!(VtdSecond::table(PhysAddr(pa)), word);
+                assert!(is_table(word, level, pa));
+                // Bit 10 is ignored by hardware: the note that the entry was written back.
+                assert!(is_table(word | 0x400, level, pa));
+            }
+        }
+        assert_eq!(VtdSecond::WRITTEN_BACK, 0x400);
+    }
+
+    /// Neither R nor W: not present, whatever else there is. Bit 7 makes no leaf of 4 KiB.
+    #[test]
+    fn what_is_present() {
+        for level in [PTE, PDE, PDPTE, PML4E, PML5E] {
+            for word in [0, 0x80, 0x1234_5000, 0xffff_ffff_ffff_fffc] {
+                assert!(matches!(VtdSecond::decode(word, level), Entry::Empty));
+            }
+        }
+        assert!(is_leaf(0x1234_5001, PTE, 0x1234_5000));
+        assert!(is_leaf(0x1234_5081, PTE, 0x1234_5000));
+        // Ignored: bits 61:52, and bit 63.
+        assert!(is_leaf(0xbff0_0000_1234_5002, PTE, 0x1234_5000));
+        assert!(is_table(0xbff0_0000_1234_5002, PDE, 0x1234_5000));
+    }
+
+    #[test]
+    fn widths_of_walks() {
+        // 3.7: AGAW of 39, 48 and 57 bits.
+        assert_eq!([3, 4, 5].map(input_bits), [39, 48, 57]);
+        assert_eq!(input_bits(u8::MAX), u8::MAX);
+    }
+}
