@@ -258,3 +258,169 @@ impl Domain {
             .map(f)
     }
 }
+
+#[kernel::macros::kunit_tests(rust_iommu_domains)]
+mod tests {
+    use super::*;
+    use crate::{
+        driver::Limits,
+        recorder::{
+            self,
+            Call,
+            Unit,
+            LIMITS, //
+        },
+        route::Pasid, //
+    };
+    use iommu_ext::{
+        addr::Iova,
+        pages::{
+            Gfp,
+            TablePage, //
+        }, //
+    };
+
+    fn range() -> Result<IovaRange> {
+        IovaRange::new(Iova(0x5000), Iova(0x8fff)).ok_or(EINVAL)
+    }
+
+    #[test]
+    fn a_tag_per_unit_as_long_as_a_route_leads_there() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        let devices = [unit.endpoint(&[0x10])?, unit.endpoint(&[0x18])?];
+        let pasid = Route::Pasid(Pasid::new(7)?);
+        let [domain, other] = [recorder::domain()?, recorder::domain()?];
+        let ways = [
+            (&devices[0], Route::Rid),
+            (&devices[1], Route::Rid),
+            (&devices[1], pasid),
+        ];
+        for (device, route) in ways {
+            assert_eq!(domain.enter(device, route), Ok(Tag(1)));
+        }
+        assert_eq!(other.enter(&devices[0], pasid), Ok(Tag(2)));
+        assert_eq!(unit.instance.domains(), 2);
+        assert!(unit.driver.was_told(&[])?);
+        for (device, route) in ways {
+            assert_eq!(unit.instance.domains(), 2);
+            domain.leave(device, route)?;
+            assert!(unit.driver.was_told(&[Call::Flush(Tag(1), Scope::Tag)])?);
+        }
+        assert_eq!(unit.instance.domains(), 1);
+        // Who never entered.
+        domain.leave(&devices[0], Route::Rid)?;
+        assert!(unit.driver.was_told(&[])?);
+        other.leave(&devices[0], pasid)?;
+        assert_eq!(unit.instance.domains(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn no_tag_is_left() -> Result {
+        let mut unit = Unit::new(Limits {
+            last_tag: 1,
+            ..LIMITS
+        })?;
+        let device = unit.endpoint(&[0x10])?;
+        let [domain, other] = [recorder::domain()?, recorder::domain()?];
+        assert_eq!(domain.enter(&device, Route::Rid), Ok(Tag(1)));
+        assert_eq!(other.enter(&device, Route::Rid), Err(ENOSPC));
+        other.flush_all()?;
+        assert!(unit.driver.was_told(&[])?);
+        domain.leave(&device, Route::Rid)?;
+        assert_eq!(other.enter(&device, Route::Rid), Ok(Tag(1)));
+        other.leave(&device, Route::Rid)
+    }
+
+    #[test]
+    fn one_invalidation_for_each_unit() -> Result {
+        let mut units = [Unit::new(LIMITS)?, Unit::new(LIMITS)?, Unit::new(LIMITS)?];
+        let domain = recorder::domain()?;
+        let [first, second, third] = &mut units;
+        let devices = [
+            first.endpoint(&[1])?,
+            first.endpoint(&[2])?,
+            second.endpoint(&[1])?,
+        ];
+        assert_eq!(second.instance.alloc_tag(), Ok(Tag(1)));
+        for device in &devices {
+            domain.enter(device, Route::Rid)?;
+        }
+        let range = range()?;
+        Gather::with_new(|gather| {
+            domain.sync(gather);
+            gather.add_range(range);
+            domain.sync(gather);
+        });
+        domain.sync_map(range)?;
+        domain.flush_all()?;
+        for (unit, tag) in [(first, Tag(1)), (second, Tag(2))] {
+            let calls = [
+                Call::Flush(tag, Scope::Range(range, Caches::Leaves)),
+                Call::Flush(tag, Scope::Range(range, Caches::LeavesAndTables)),
+                Call::Flush(tag, Scope::Tag),
+            ];
+            assert!(unit.driver.was_told(&calls)?);
+        }
+        assert!(third.driver.was_told(&[])?);
+        for device in &devices {
+            domain.leave(device, Route::Rid)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn tables_are_freed_after_the_invalidation() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        let device = unit.endpoint(&[1])?;
+        let domain = recorder::domain()?;
+        domain.enter(&device, Route::Rid)?;
+        let range = range()?;
+        Gather::with_new(|gather| -> Result {
+            gather.add_range(range);
+            gather.add_page(TablePage::alloc(-1, Gfp::KERNEL)?);
+            gather.add_page(TablePage::alloc(-1, Gfp::KERNEL)?);
+            domain.sync(gather);
+            assert_eq!(gather.pages(), 0);
+            Ok(())
+        })?;
+        let scope = Scope::Range(range, Caches::LeavesAndTables);
+        assert!(unit.driver.was_told(&[Call::Flush(Tag(1), scope)])?);
+        domain.leave(&device, Route::Rid)
+    }
+
+    #[test]
+    fn all_units_are_told_even_if_one_does_not_answer() -> Result {
+        let mut units = [Unit::new(LIMITS)?, Unit::new(LIMITS)?, Unit::new(LIMITS)?];
+        let domain = recorder::domain()?;
+        for unit in &mut units {
+            domain.enter(&unit.endpoint(&[1])?, Route::Rid)?;
+        }
+        for fails in 0..3 {
+            for (index, unit) in units.iter().enumerate() {
+                unit.driver.hang(index == fails);
+            }
+            assert_eq!(domain.flush_all(), Err(EIO));
+            for unit in &units {
+                assert!(unit.driver.was_told(&[Call::Flush(Tag(1), Scope::Tag)])?);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_unit_that_does_not_answer_is_not_left() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        let device = unit.endpoint(&[1])?;
+        let domain = recorder::domain()?;
+        domain.enter(&device, Route::Rid)?;
+        unit.driver.hang(true);
+        assert_eq!(domain.leave(&device, Route::Rid), Err(EIO));
+        // The tag is not used again, and later unmaps are told, and told to keep the tables.
+        assert_eq!(unit.instance.domains(), 1);
+        assert_eq!(domain.flush_all(), Err(EIO));
+        let flush = Call::Flush(Tag(1), Scope::Tag);
+        assert!(unit.driver.was_told(&[flush, flush])?);
+        Ok(())
+    }
+}

@@ -272,3 +272,199 @@ impl Target {
         }
     }
 }
+
+#[kernel::macros::kunit_tests(rust_iommu_groups)]
+mod tests {
+    use super::*;
+    use crate::{
+        driver::Limits,
+        instance::Tag,
+        recorder::{
+            self,
+            Call,
+            Unit,
+            LIMITS, //
+        },
+        route::Pasid, //
+    };
+
+    const FLUSH_1: Call = Call::Flush(Tag(1), Scope::Tag);
+    const FLUSH_2: Call = Call::Flush(Tag(2), Scope::Tag);
+    const FLUSH_IDENTITY: Call = Call::Flush(Tag(0), Scope::Tag);
+
+    const fn block(id: u32) -> Call {
+        Call::Block(id, Route::Rid)
+    }
+
+    const fn pass(id: u32) -> Call {
+        Call::Pass(id, Route::Rid)
+    }
+
+    const fn translate(id: u32, tag: u32) -> Call {
+        Call::Translate(id, Route::Rid, Tag(tag))
+    }
+
+    fn domain() -> Result<Target> {
+        Ok(Target::Domain(recorder::domain()?))
+    }
+
+    /// A device in a group.
+    fn member(unit: &mut Unit, group: &Group, ids: &[u32]) -> Result<Arc<Endpoint>> {
+        let device = unit.endpoint(ids)?;
+        group.join(device.clone())?;
+        Ok(device)
+    }
+
+    #[test]
+    fn a_route_moves() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        let group = Group::new()?;
+        let device = member(&mut unit, &group, &[0x10, 0x18])?;
+        let driver = unit.driver.clone();
+        let attach = |target: Target| group.attach(&device, Route::Rid, target);
+        attach(domain()?)?;
+        assert!(driver.was_told(&[translate(0x10, 1), translate(0x18, 1)])?);
+        // The new entry first, then what is cached of the old domain.
+        attach(domain()?)?;
+        assert!(driver.was_told(&[translate(0x10, 2), translate(0x18, 2), FLUSH_1])?);
+        attach(Target::Identity)?;
+        assert!(driver.was_told(&[pass(0x10), pass(0x18), FLUSH_2])?);
+        attach(Target::Blocked)?;
+        assert!(driver.was_told(&[block(0x10), block(0x18), FLUSH_IDENTITY])?);
+        attach(Target::Blocked)?;
+        assert!(driver.was_told(&[block(0x10), block(0x18)])?);
+        assert_eq!(unit.instance.domains(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn what_fails_leaves_the_route_where_it_was() -> Result {
+        let mut unit = Unit::new(Limits {
+            last_tag: 1,
+            identity: None,
+            ..LIMITS
+        })?;
+        let group = Group::new()?;
+        let device = member(&mut unit, &group, &[0x10])?;
+        let stranger = unit.endpoint(&[0x20])?;
+        let driver = unit.driver.clone();
+        let attach = |target: Target| group.attach(&device, Route::Rid, target);
+        attach(domain()?)?;
+        assert!(driver.was_told(&[translate(0x10, 1)])?);
+        // No tag, no such entry, no such table, no such member.
+        assert_eq!(attach(domain()?), Err(ENOSPC));
+        assert_eq!(attach(Target::Identity), Err(EINVAL));
+        driver.refuse(true);
+        assert_eq!(attach(domain()?), Err(EINVAL));
+        driver.refuse(false);
+        let refused = group.attach(&stranger, Route::Rid, Target::Blocked);
+        assert_eq!(refused, Err(ENODEV));
+        assert!(driver.was_told(&[])?);
+        assert_eq!(unit.instance.domains(), 1);
+        attach(Target::Blocked)?;
+        assert!(driver.was_told(&[block(0x10), FLUSH_1])?);
+        Ok(())
+    }
+
+    #[test]
+    fn members_share_a_domain_and_its_tag() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        let group = Group::new()?;
+        let devices = [
+            member(&mut unit, &group, &[1])?,
+            member(&mut unit, &group, &[2])?,
+        ];
+        let target = domain()?;
+        for device in &devices {
+            group.attach(device, Route::Rid, target.clone())?;
+        }
+        assert!(unit.driver.was_told(&[translate(1, 1), translate(2, 1)])?);
+        assert_eq!(unit.instance.domains(), 1);
+        group.attach(&devices[0], Route::Rid, Target::Blocked)?;
+        assert_eq!(unit.instance.domains(), 1);
+        group.attach(&devices[1], Route::Rid, Target::Blocked)?;
+        assert_eq!(unit.instance.domains(), 0);
+        let calls = [block(1), FLUSH_1, block(2), FLUSH_1];
+        assert!(unit.driver.was_told(&calls)?);
+        Ok(())
+    }
+
+    #[test]
+    fn routes_of_one_device_lead_to_different_places() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        let group = Group::new()?;
+        let device = member(&mut unit, &group, &[1])?;
+        let pasid = Route::Pasid(Pasid::new(9)?);
+        group.attach(&device, Route::Rid, domain()?)?;
+        group.attach(&device, pasid, domain()?)?;
+        let calls = [translate(1, 1), Call::Translate(1, pasid, Tag(2))];
+        assert!(unit.driver.was_told(&calls)?);
+        group.attach(&device, Route::Rid, Target::Blocked)?;
+        assert!(unit.driver.was_told(&[block(1), FLUSH_1])?);
+        group.leave(&device, &Target::Blocked);
+        let calls = [block(1), Call::Block(1, pasid), FLUSH_2];
+        assert!(unit.driver.was_told(&calls)?);
+        assert_eq!(unit.instance.domains(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn an_id_goes_with_the_last_who_shares_it() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        let group = Group::new()?;
+        let [first, second, idle] = [
+            member(&mut unit, &group, &[1, 5])?,
+            member(&mut unit, &group, &[2, 5])?,
+            member(&mut unit, &group, &[5])?,
+        ];
+        let target = domain()?;
+        for device in [&first, &second] {
+            group.attach(device, Route::Rid, target.clone())?;
+        }
+        let calls = [
+            translate(1, 1),
+            translate(5, 1),
+            translate(2, 1),
+            translate(5, 1),
+        ];
+        assert!(unit.driver.was_told(&calls)?);
+        // It has led nowhere: the others go on.
+        group.leave(&idle, &Target::Blocked);
+        assert!(unit.driver.was_told(&[])?);
+        group.leave(&first, &Target::Blocked);
+        assert!(unit.driver.was_told(&[block(1), FLUSH_1])?);
+        group.leave(&second, &Target::Blocked);
+        assert!(unit.driver.was_told(&[block(2), block(5), FLUSH_1])?);
+        // A member no more.
+        group.leave(&second, &Target::Blocked);
+        assert!(unit.driver.was_told(&[])?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_device_may_leave_to_pass() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        let group = Group::new()?;
+        let device = member(&mut unit, &group, &[1])?;
+        group.attach(&device, Route::Rid, domain()?)?;
+        assert!(unit.driver.was_told(&[translate(1, 1)])?);
+        group.leave(&device, &Target::Identity);
+        assert!(unit.driver.was_told(&[pass(1), FLUSH_1])?);
+        assert!(unit.instance.passes(1));
+        Ok(())
+    }
+
+    #[test]
+    fn faults_that_may_be_cached_go_with_a_new_route() -> Result {
+        let mut unit = Unit::new(Limits {
+            flush_on_map: true,
+            ..LIMITS
+        })?;
+        let group = Group::new()?;
+        let device = member(&mut unit, &group, &[1])?;
+        group.attach(&device, Route::Rid, domain()?)?;
+        assert!(unit.driver.was_told(&[translate(1, 1), FLUSH_1])?);
+        group.leave(&device, &Target::Blocked);
+        Ok(())
+    }
+}

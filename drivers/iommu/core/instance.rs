@@ -225,3 +225,104 @@ impl Instance {
         self.tags_in_use.fetch_sub(1, Relaxed);
     }
 }
+
+#[kernel::macros::kunit_tests(rust_iommu_tags)]
+mod tests {
+    use super::*;
+    use crate::recorder::{
+        Call,
+        Unit,
+        LIMITS, //
+    };
+
+    #[test]
+    fn the_lowest_free_tag() -> Result {
+        let unit = Unit::new(Limits {
+            first_tag: 5,
+            last_tag: 7,
+            ..LIMITS
+        })?;
+        let instance = &unit.instance;
+        for (tag, in_use) in [(5, 1), (6, 2), (7, 3)] {
+            assert_eq!(instance.alloc_tag(), Ok(Tag(tag)));
+            assert_eq!(instance.domains(), in_use);
+        }
+        assert_eq!(instance.alloc_tag(), Err(ENOSPC));
+        assert_eq!(instance.domains(), 3);
+        instance.free_tag(Tag(6));
+        assert_eq!(instance.domains(), 2);
+        assert_eq!(instance.alloc_tag(), Ok(Tag(6)));
+        assert_eq!(instance.alloc_tag(), Err(ENOSPC));
+        for tag in 5..=7 {
+            instance.free_tag(Tag(tag));
+        }
+        assert_eq!(instance.domains(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn units_have_tags_of_their_own() -> Result {
+        let units = [Unit::new(LIMITS)?, Unit::new(LIMITS)?];
+        for unit in &units {
+            assert_eq!(unit.instance.alloc_tag(), Ok(Tag(1)));
+        }
+        let [first, second] = &units;
+        first.instance.free_tag(Tag(1));
+        assert_eq!(first.instance.domains(), 0);
+        assert_eq!(second.instance.domains(), 1);
+        assert_eq!(second.instance.alloc_tag(), Ok(Tag(2)));
+        Ok(())
+    }
+
+    #[test]
+    fn devices_by_their_ids() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        assert!(!unit.instance.has_endpoints());
+        unit.driver.refuse(true);
+        assert!(unit.endpoint(&[0x10]).is_err());
+        assert_eq!(unit.instance.endpoints(), 0);
+        unit.driver.refuse(false);
+        let device = unit.endpoint(&[0x10, 0x18])?;
+        let other = unit.endpoint(&[0x18])?;
+        assert_eq!(unit.instance.endpoints(), 2);
+        let named = |id| {
+            let mut named = (0, 0);
+            unit.instance.endpoints_of(id, |endpoint| {
+                named.0 += usize::from(core::ptr::eq(endpoint, &*device));
+                named.1 += usize::from(core::ptr::eq(endpoint, &*other));
+            });
+            named
+        };
+        assert_eq!(named(0x10), (1, 0));
+        assert_eq!(named(0x18), (1, 1));
+        assert_eq!(named(0x20), (0, 0));
+        unit.instance.release(&other);
+        assert_eq!(named(0x18), (1, 0));
+        assert!(unit.instance.has_endpoints());
+        Ok(())
+    }
+
+    #[test]
+    fn ids_that_were_left_to_pass_are_blocked_again() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        let _device = unit.endpoint(&[0x10, 0x18])?;
+        assert!(unit.instance.let_pass(0x10) && unit.instance.let_pass(0x10));
+        assert!(unit.instance.passes(0x10) && !unit.instance.passes(0x18));
+        unit.instance.block_passing();
+        assert!(!unit.instance.passes(0x10));
+        let blocked = [
+            Call::Block(0x10, Route::Rid),
+            Call::Flush(Tag(0), Scope::Tag),
+        ];
+        assert!(unit.driver.was_told(&blocked)?);
+
+        let limits = Limits {
+            identity: None,
+            ..LIMITS
+        };
+        let mut unit = Unit::new(limits)?;
+        let _device = unit.endpoint(&[0x10])?;
+        assert!(!unit.instance.let_pass(0x10));
+        Ok(())
+    }
+}

@@ -29,6 +29,8 @@ pub mod fault;
 pub mod firmware;
 pub mod group;
 pub mod instance;
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+mod recorder;
 pub mod registry;
 pub mod reserved;
 pub mod route;

@@ -84,3 +84,52 @@ pub fn is_registered(key: fwnode::Key) -> bool {
 pub fn find(key: fwnode::Key) -> Option<Arc<Instance>> {
     INSTANCES.lock().iter().find(|i| i.key() == key).cloned()
 }
+
+#[kernel::macros::kunit_tests(rust_iommu_registry)]
+mod tests {
+    use super::*;
+    use crate::recorder::{
+        Unit,
+        LIMITS, //
+    };
+    use kernel::str::CString;
+
+    fn is(found: Option<Arc<Instance>>, instance: &Arc<Instance>) -> bool {
+        found.is_some_and(|found| Arc::ptr_eq(&found, instance))
+    }
+
+    #[test]
+    fn a_node_names_its_unit() -> Result {
+        let units = [Unit::new(LIMITS)?, Unit::new(LIMITS)?];
+        let [first, second] = [&units[0].instance, &units[1].instance];
+        assert!(find(first.key()).is_none());
+        let registration = Registration::new(first.clone())?;
+        assert!(is(find(first.key()), first));
+        assert!(Arc::ptr_eq(registration.instance(), first));
+        assert!(find(second.key()).is_none());
+        let other = Registration::new(second.clone())?;
+        assert!(is(find(first.key()), first) && is(find(second.key()), second));
+        drop(registration);
+        assert!(find(first.key()).is_none());
+        assert!(is(find(second.key()), second));
+        drop(other);
+        assert!(find(second.key()).is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn a_node_names_one_unit_only() -> Result {
+        let unit = Unit::new(LIMITS)?;
+        let key = unit.instance.key();
+        let name = CString::try_from_fmt(fmt!("other"))?;
+        let other = Instance::new(name, key, LIMITS, unit.driver.clone())?;
+        let registration = Registration::new(unit.instance.clone())?;
+        assert!(Registration::new(other.clone()).err() == Some(EEXIST));
+        assert!(Registration::new(unit.instance.clone()).err() == Some(EEXIST));
+        assert!(is(find(key), &unit.instance));
+        drop(registration);
+        let _registration = Registration::new(other.clone())?;
+        assert!(is(find(key), &other));
+        Ok(())
+    }
+}

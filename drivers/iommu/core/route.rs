@@ -63,3 +63,31 @@ pub enum Entry<'a> {
         device_tlb: bool,
     },
 }
+
+#[kernel::macros::kunit_tests(rust_iommu_routes)]
+mod tests {
+    use super::*;
+
+    /// PCIe 6.20: 20 bits. 0 is no PASID here.
+    #[test]
+    fn pasids_have_20_bits() -> Result {
+        for value in [1, 2, 0xffff, 0x1_0000, 0xf_ffff] {
+            assert_eq!(Pasid::new(value)?.value(), value);
+        }
+        for value in [0, 0x10_0000, 0x10_0001, u32::MAX] {
+            assert_eq!(Pasid::new(value), Err(EINVAL));
+        }
+        assert_eq!(Pasid::MAX, 0xf_ffff);
+        Ok(())
+    }
+
+    #[test]
+    fn routes_are_told_apart() -> Result {
+        let [one, two] = [Pasid::new(1)?, Pasid::new(2)?];
+        assert!(Route::Rid != Route::Pasid(one));
+        assert!(Route::Pasid(one) != Route::Pasid(two));
+        assert_eq!(Route::Pasid(two), Route::Pasid(Pasid::new(2)?));
+        assert!(one < two);
+        Ok(())
+    }
+}

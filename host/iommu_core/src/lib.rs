@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The part of the core that page tables and drivers are written against: all but what firmware
-//! names, and the registry of it.
+//! names.
 
 // As the kernel is built: `self: &Arc<Self>`, with the kernel's `Arc`.
 #![feature(arbitrary_self_types)]
@@ -20,6 +20,11 @@ pub mod fault;
 pub mod group;
 #[path = "../../../drivers/iommu/core/instance.rs"]
 pub mod instance;
+#[cfg(test)]
+#[path = "../../../drivers/iommu/core/recorder.rs"]
+mod recorder;
+#[path = "../../../drivers/iommu/core/registry.rs"]
+pub mod registry;
 #[path = "../../../drivers/iommu/core/route.rs"]
 pub mod route;
 #[path = "../../../drivers/iommu/core/table.rs"]

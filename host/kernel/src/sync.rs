@@ -8,6 +8,7 @@ mod lock;
 pub mod rcu;
 
 pub use lock::{
+    global_lock,
     Mutex,
     SetOnce, //
 };

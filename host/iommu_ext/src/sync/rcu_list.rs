@@ -93,3 +93,8 @@ impl<'a, T> Iterator for Iter<'a, T> {
         self.values.next().map(|value| unsafe { &*value })
     }
 }
+
+/// Waits until every value removed before has been dropped.
+pub fn barrier() {
+    rcu::barrier();
+}

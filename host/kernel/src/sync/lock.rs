@@ -18,6 +18,12 @@ impl<T> Mutex<T> {
         move || Self(value.into())
     }
 
+    /// As [`new`](Self::new), for a static.
+    #[doc(hidden)]
+    pub const fn of_static(value: T) -> Self {
+        Self(std::sync::Mutex::new(value))
+    }
+
     /// Waits for the lock. A test that failed while it held the lock has been reported already.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -31,6 +37,21 @@ macro_rules! new_mutex {
         $crate::sync::Mutex::new($value)
     };
 }
+
+/// A lock that is a static. On the host it needs no initialisation.
+#[macro_export]
+macro_rules! global_lock {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis unsafe(uninit) static $name:ident: Mutex<$type:ty> = $value:expr;
+    ) => {
+        $(#[$meta])*
+        $visibility static $name: $crate::sync::Mutex<$type> =
+            $crate::sync::Mutex::of_static($value);
+    };
+}
+
+pub use global_lock;
 
 /// A value that is set once.
 pub struct SetOnce<T>(OnceLock<T>);
