@@ -44,6 +44,8 @@ void rust_iommu_helper_gather_add_page(struct iommu_iotlb_gather *gather, void *
 void rust_iommu_helper_gather_put_pages(struct iommu_iotlb_gather *gather)
 {
 	iommu_put_pages_list(&gather->freelist);
+	/* Which leaves the list leading to what it has freed. */
+	INIT_LIST_HEAD(&gather->freelist.pages);
 }
 
 void rust_iommu_helper_gather_leak_pages(struct iommu_iotlb_gather *gather)
