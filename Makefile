@@ -33,8 +33,8 @@ ifeq ($(KERNEL),debug)
 $(if $(filter x86_64,$(ARCH)),,$(error KERNEL=debug: there is no debug kernel for ARCH=$(ARCH); \
 	known: x86_64))
 $(if $(KDIR),$(error KERNEL=debug and KDIR=$(KDIR): give one of them, as both name a kernel))
-$(if $(filter clippy rust-analyzer,$(MAKECMDGOALS)),$(error KERNEL=debug: \
-	$(filter clippy rust-analyzer,$(MAKECMDGOALS)) works on the stock kernel's tree only))
+$(if $(filter rust-analyzer,$(MAKECMDGOALS)),$(error KERNEL=debug: \
+	rust-analyzer works on the stock kernel's tree only))
 endif
 
 export ARCH ACCEL KERNEL IOMMU TEST V

@@ -54,9 +54,12 @@ static GROUP: Group = Group(bindings::attribute_group {
 static ATTRIBUTES: Attributes =
     Attributes([(&raw const DETACH.0.attr).cast_mut(), core::ptr::null_mut()]);
 
-#[expect(
-    clippy::needless_update,
-    reason = "without lockdep, attributes have no other fields"
+#[cfg_attr(
+    not(CONFIG_DEBUG_LOCK_ALLOC),
+    expect(
+        clippy::needless_update,
+        reason = "without lockdep, attributes have no other fields"
+    )
 )]
 static DETACH: DeviceAttribute = DeviceAttribute(bindings::device_attribute {
     attr: bindings::attribute {
