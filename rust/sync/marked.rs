@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Accesses to shared words that are one instruction: `READ_ONCE()`, `WRITE_ONCE()` and
-//! `smp_load_acquire()`.
+//! Accesses to shared words that are one instruction: `READ_ONCE()`, `WRITE_ONCE()`,
+//! `smp_load_acquire()` and `rcu_dereference()`.
 //!
 //! The methods of [`Atomic`] say the same, but each is a call to C on kernels that do not inline
 //! Rust's helpers, as stock ones do not. These are for the paths that every unmap takes.
+//!
+//! Whoever reads or writes shared words does it through these functions or the methods: on the host
+//! others stand in for both, which try all that the CPUs' memory model allows.
 
 use core::sync::atomic::{
     compiler_fence,
     Ordering, //
 };
-use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::{
+    Atomic,
+    AtomicType, //
+};
 
 /// `READ_ONCE()`: [`Atomic::load`] with `Relaxed`.
 #[inline(always)]
-pub fn read_once(word: &Atomic<u64>) -> u64 {
+pub fn read_once<T: AtomicType>(word: &Atomic<T>) -> T {
     // SAFETY: The pointer comes from a reference, and every access to these words is marked:
     // atomic, or volatile and of the width of a machine word.
     unsafe { word.as_ptr().read_volatile() }
@@ -25,6 +31,13 @@ pub fn read_once(word: &Atomic<u64>) -> u64 {
 pub fn write_once(word: &Atomic<u64>, value: u64) {
     // SAFETY: As in `read_once`.
     unsafe { word.as_ptr().write_volatile(value) }
+}
+
+/// `rcu_dereference()`: what the pointer leads to is read after the pointer, as its address depends
+/// on it.
+#[inline(always)]
+pub fn rcu_dereference<T>(pointer: &Atomic<*mut T>) -> *mut T {
+    read_once(pointer)
 }
 
 /// `smp_load_acquire()`: [`Atomic::load`] with `Acquire`.

@@ -8,6 +8,10 @@
 //!
 //! The `kernel` crate has an RCU read guard, but no list to read under it.
 
+use super::marked::{
+    rcu_dereference,
+    read_once, //
+};
 use core::ptr;
 use kernel::{
     bindings,
@@ -112,9 +116,7 @@ impl<T: Send + Sync + 'static> RcuList<T> {
     /// Whether there was no value a moment ago.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        // SAFETY: The pointer comes from a reference, and links are accessed atomically, or volatile
-        // and as one word.
-        unsafe { self.head.as_ptr().read_volatile() }.is_null()
+        read_once(&self.head).is_null()
     }
 
     /// The values, newest first, for as long as the guard lives.
@@ -167,12 +169,8 @@ impl<'a, T> Iterator for Iter<'a, T> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a T> {
-        // `rcu_dereference()`: the node is read through the pointer, and so after it. Pairs with the
-        // release in `push`. `Atomic::load` is a call on kernels that do not inline the helpers of
-        // the `kernel` crate, and each invalidation takes several of these.
-        // SAFETY: The pointer comes from a reference, and links are accessed atomically, or
-        // volatile and as one word.
-        let node = unsafe { self.link.as_ptr().read_volatile() };
+        // Pairs with the release in `push`.
+        let node = rcu_dereference(self.link);
         // SAFETY: By the type invariant a node that a link points to is allocated for as long as
         // the RCU guard that `'a` borrows is held.
         let node = unsafe { node.as_ref() }?;

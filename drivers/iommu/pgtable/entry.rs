@@ -43,6 +43,10 @@ use iommu_ext::{
         NumaNode,
         TablePage, //
     },
+    sync::marked::{
+        read_once,
+        write_once, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -51,22 +55,6 @@ use kernel::{
         Full, //
     }, //
 };
-
-/// `READ_ONCE()`. [`Atomic::load`] would say the same, but it is a call to C on kernels that do
-/// not inline Rust's helpers, as stock ones do not, and a walk consists of these.
-#[inline(always)]
-fn read_once(word: &Atomic<u64>) -> u64 {
-    // SAFETY: The pointer comes from a reference, and every access to entries is marked: atomic,
-    // or volatile and of the width of a machine word.
-    unsafe { word.as_ptr().read_volatile() }
-}
-
-/// `WRITE_ONCE()`, for the reason given at [`read_once`].
-#[inline(always)]
-fn write_once(word: &Atomic<u64>, value: u64) {
-    // SAFETY: As in `read_once`.
-    unsafe { word.as_ptr().write_volatile(value) }
-}
 
 /// An entry decoded.
 pub(crate) enum Item<'t> {

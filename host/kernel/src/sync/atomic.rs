@@ -57,6 +57,9 @@ pub trait ReleaseOrRelaxed: Ordering {}
 impl ReleaseOrRelaxed for Release {}
 impl ReleaseOrRelaxed for Relaxed {}
 
+/// What an [`Atomic`] can hold.
+pub trait AtomicType: Copy {}
+
 /// A word that several threads may use at once.
 #[repr(transparent)]
 pub struct Atomic<T>(UnsafeCell<T>);
@@ -80,6 +83,8 @@ impl<T> Atomic<T> {
 
 macro_rules! atomic {
     ($($type:ty => $host:ty),* $(,)?) => { $(
+        impl AtomicType for $type {}
+
         impl Atomic<$type> {
             fn host(&self) -> &$host {
                 // SAFETY: The word lives as long as the reference, is aligned for its type, which
@@ -141,6 +146,8 @@ macro_rules! arithmetic {
         }
     )* };
 }
+
+impl<T> AtomicType for *mut T {}
 
 atomic! {
     bool => host::AtomicBool,
