@@ -5,6 +5,8 @@
 use proc_macro::{
     Delimiter,
     Group,
+    Ident,
+    Span,
     TokenStream,
     TokenTree, //
 };
@@ -62,4 +64,20 @@ fn without_pin(fields: TokenStream) -> TokenStream {
         kept.push(token);
     }
     kept.into_iter().collect()
+}
+
+/// Makes `impl<T> PinnedDrop for Type<T> { .. }` be called when a `Type<T>` is dropped.
+#[proc_macro_attribute]
+pub fn pinned_drop(_: TokenStream, item: TokenStream) -> TokenStream {
+    let is_trait = |token: &TokenTree| token.to_string() == "PinnedDrop";
+    let drop = item.clone().into_iter().map(|token| match token {
+        token if is_trait(&token) => Ident::new("Drop", Span::call_site()).into(),
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+            let body = "fn drop(&mut self) { ::pin_init::drop_pinned(self) }";
+            let body = body.parse().expect("it is Rust");
+            Group::new(Delimiter::Brace, body).into()
+        }
+        other => other,
+    });
+    drop.chain(item.clone()).collect()
 }

@@ -5,7 +5,10 @@
 //! There, nothing that is under test minds being moved before it is shared: an initialiser is a
 //! function that returns the value.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    pin::Pin, //
+};
 
 /// What makes a value where it is to stay.
 pub trait PinInit<T, E = Infallible>: Sized {
@@ -25,6 +28,18 @@ pub fn made<T>(init: impl PinInit<T>) -> T {
         Ok(value) => value,
         Err(never) => match never {},
     }
+}
+
+/// What is to be done when a value is dropped that is not to be moved.
+pub trait PinnedDrop {
+    /// To be called once, by [`drop_pinned`].
+    fn drop(self: Pin<&mut Self>);
+}
+
+/// What `#[pinned_drop]` makes of [`Drop::drop`].
+pub fn drop_pinned<T: PinnedDrop>(value: &mut T) {
+    // SAFETY: The value is dropped, and not moved any more.
+    unsafe { Pin::new_unchecked(value) }.drop();
 }
 
 /// Types for which all zeroes are a value.

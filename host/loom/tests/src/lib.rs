@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is done without a lock, in every order that threads and their memory allow.
+//!
+//! Each test is a model: a few calls in two threads. loom runs it until there is no other order of
+//! accesses to shared words, and no other value that a load may see. How many executions that were is printed: few where threads touch
+//! different words, as orders that make no difference are left out.
+
+#![cfg(test)]
+
+mod domain;
+mod list;
+mod walker;
+
+use iommu_ext::memory;
+use kernel::sync::rcu;
+use std::{
+    io::Write,
+    sync::{
+        atomic::{
+            AtomicUsize,
+            Ordering::Relaxed, //
+        },
+        Arc, //
+    }, //
+};
+
+/// Runs `model` in every order and says how many there were. `LOOM_MAX_PREEMPTIONS=n` leaves out
+/// those in which threads that could go on are stopped more than `n` times.
+fn explore(name: &str, model: impl Fn() + Send + Sync + 'static) {
+    let executions = Arc::new(AtomicUsize::new(0));
+    let count = executions.clone();
+    loom::model::Builder::new().check(move || {
+        count.fetch_add(1, Relaxed);
+        memory::start();
+        rcu::start();
+        model();
+    });
+    // Past the test harness, which would keep it to itself.
+    let line = format!("loom: {name}: {} executions\n", executions.load(Relaxed));
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
