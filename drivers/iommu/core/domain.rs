@@ -276,6 +276,7 @@ mod tests {
         addr::Iova,
         pages::{
             Gfp,
+            NumaNode,
             TablePage, //
         }, //
     };
@@ -378,8 +379,8 @@ mod tests {
         let range = range()?;
         Gather::with_new(|gather| -> Result {
             gather.add_range(range);
-            gather.add_page(TablePage::alloc(-1, Gfp::KERNEL)?);
-            gather.add_page(TablePage::alloc(-1, Gfp::KERNEL)?);
+            gather.add_page(TablePage::alloc(NumaNode::ANY, Gfp::KERNEL)?);
+            gather.add_page(TablePage::alloc(NumaNode::ANY, Gfp::KERNEL)?);
             domain.sync(gather);
             assert_eq!(gather.pages(), 0);
             Ok(())

@@ -35,6 +35,7 @@ use iommu_ext::{
     gather::Gather,
     pages::{
         Gfp,
+        NumaNode,
         ENTRIES, //
     }, //
 };
@@ -124,7 +125,7 @@ fn config<F: Format>(levels: u8, coherent: bool) -> Config {
         coherent,
         snoop_control: false,
         flush_on_map: false,
-        numa: -1,
+        numa: NumaNode::ANY,
     }
 }
 

@@ -392,7 +392,7 @@ pub(crate) fn alloc(node: i32) -> Option<*mut u64> {
     } else {
         Some(node)
     };
-    let own = || OWN.with(|own| own.get_or_init(Memory::new).node());
+    let own = || OWN.with(|own| own.get_or_init(Memory::new).node().0);
     let bank_index = node.unwrap_or_else(own) as usize;
     let bank = &machine.banks[bank_index];
     let take = |quota: i64| (quota != 0).then_some(if quota < 0 { quota } else { quota - 1 });

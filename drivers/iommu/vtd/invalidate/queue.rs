@@ -168,11 +168,22 @@ pub(crate) enum Outcome {
     Silent(u16),
 }
 
+impl Outcome {
+    fn into_result(self) -> Result {
+        match self {
+            Self::Done => Ok(()),
+            Self::Silent(_) => Err(EIO),
+        }
+    }
+}
+
 /// A batch in the ring.
 struct Ticket {
     number: u64,
     /// Slot of its wait.
     slot: u8,
+    /// Requests in it.
+    len: usize,
     /// There are no further requests.
     is_last: bool,
 }
@@ -253,10 +264,7 @@ impl Queue {
     ///
     /// As [`send`](Self::send).
     pub(crate) fn submit(&self, requests: &[Descriptor]) -> Result {
-        match self.send(requests.iter().copied())? {
-            Outcome::Done => Ok(()),
-            Outcome::Silent(_) => Err(EIO),
-        }
+        self.send(requests.iter().copied())?.into_result()
     }
 
     /// Sends requests and waits until they are complete. What was written to tables before is
@@ -276,12 +284,13 @@ impl Queue {
     ) -> Result<Outcome> {
         loop {
             let batch = requests.clone();
-            let Some(ticket) = self.enqueue(&mut requests)? else {
+            if batch.clone().next().is_none() {
                 return Ok(Outcome::Done);
-            };
+            }
+            let ticket = self.enqueue(&mut requests)?;
             self.wait_for(&ticket)?;
             if self.has_timed_out(&ticket) {
-                return self.send_again(batch);
+                return self.send_again(batch, ticket.len);
             }
             if ticket.is_last {
                 return Ok(Outcome::Done);
@@ -293,21 +302,30 @@ impl Queue {
     /// For one place, where the kind of the request is known.
     #[inline(always)]
     pub(crate) fn submit_one(&self, request: Descriptor) -> Result {
-        if let Some(ticket) = self.enqueue(&mut core::iter::once(request))? {
-            self.wait_for(&ticket)?;
-            if self.has_timed_out(&ticket) {
-                return self.submit(&[request]);
-            }
+        let ticket = self.enqueue(&mut core::iter::once(request))?;
+        self.wait_for(&ticket)?;
+        if self.has_timed_out(&ticket) {
+            let requests = core::iter::once(request);
+            return self.send_again(requests, ticket.len)?.into_result();
         }
         Ok(())
     }
 
-    /// Sends requests, the first of which have timed out, and finds out whose fault it is.
+    /// Goes on with requests, of which the first `sent` have timed out, and finds out whose fault it
+    /// is. Of those the unit has carried out, or will before the next wait, what it has not asked a
+    /// device: such requests come first.
     #[cold]
     #[inline(never)]
-    fn send_again(&self, requests: impl Iterator<Item = Descriptor>) -> Result<Outcome> {
+    fn send_again(
+        &self,
+        requests: impl Iterator<Item = Descriptor>,
+        sent: usize,
+    ) -> Result<Outcome> {
         let mut batch = Batch::new();
-        for request in requests {
+        for (index, request) in requests.enumerate() {
+            if index < sent && request.device().is_none() {
+                continue;
+            }
             if let Err(request) = batch.push(request) {
                 let outcome = self.run(batch)?;
                 if outcome != Outcome::Done {
@@ -321,6 +339,7 @@ impl Queue {
         self.run(batch)
     }
 
+    /// Sends a batch, or only a wait if there is nothing in it, until the wait is complete.
     fn run(&self, mut batch: Batch) -> Result<Outcome> {
         // Each time-out costs some device its ATS, sooner or later: so many must fail meanwhile.
         const ATTEMPTS: usize = 32;
@@ -328,9 +347,7 @@ impl Queue {
         // not answered, is taken to be the one.
         const BENEFIT_OF_DOUBT: usize = 3;
         for attempt in 1..=ATTEMPTS {
-            let Some(ticket) = self.enqueue(&mut batch.requests())? else {
-                return Ok(Outcome::Done);
-            };
+            let ticket = self.enqueue(&mut batch.requests())?;
             self.wait_for(&ticket)?;
             if !self.has_timed_out(&ticket) {
                 return Ok(Outcome::Done);
@@ -363,9 +380,9 @@ impl Queue {
         Ok(Outcome::Done)
     }
 
-    /// Writes a batch to the ring, as soon as there is room. `None` if there are no requests.
+    /// Writes a batch to the ring, as soon as there is room.
     #[inline(always)]
-    fn enqueue(&self, requests: &mut impl Iterator<Item = Descriptor>) -> Result<Option<Ticket>> {
+    fn enqueue(&self, requests: &mut impl Iterator<Item = Descriptor>) -> Result<Ticket> {
         let mut state = self.state.lock();
         if state.free() <= Batch::CAPACITY {
             drop(state);
@@ -391,11 +408,7 @@ impl Queue {
 
     /// Writes the next requests, as many as a batch has, to free slots, and tells the unit.
     #[inline(always)]
-    fn write(
-        &self,
-        state: &mut State,
-        requests: &mut impl Iterator<Item = Descriptor>,
-    ) -> Option<Ticket> {
+    fn write(&self, state: &mut State, requests: &mut impl Iterator<Item = Descriptor>) -> Ticket {
         let mut slot = state.next;
         let mut left = Batch::CAPACITY;
         let is_last = loop {
@@ -410,9 +423,6 @@ impl Queue {
             slot = slot.wrapping_add(1);
             left = left.wrapping_sub(1);
         };
-        if left == Batch::CAPACITY {
-            return None;
-        }
         let number = state.batch.wrapping_add(1);
         // The slot's last number may be so old that it would compare as a later one. Whoever still
         // polls for it is content with this one.
@@ -426,11 +436,12 @@ impl Queue {
         state.batch = number;
         state.counts.wait = state.counts.wait.wrapping_add(1);
         self.ring_tail(state);
-        Some(Ticket {
+        Ticket {
             number,
             slot,
+            len: Batch::CAPACITY.wrapping_sub(left),
             is_last,
-        })
+        }
     }
 
     /// Waits until a batch is complete, or has timed out.
@@ -711,6 +722,7 @@ mod tests {
             next,
             oldest,
             batch,
+            silent: None,
             counts: Counts::default(),
         }
     }

@@ -218,6 +218,7 @@ mod tests {
         addr::PhysAddr,
         pages::{
             Gfp,
+            NumaNode,
             TablePage, //
         }, //
     };
@@ -317,7 +318,7 @@ mod tests {
     /// 16 bytes for each function, the low half first.
     #[test]
     fn places_in_a_table() -> Result {
-        let page = TablePage::alloc(-1, Gfp::KERNEL)?;
+        let page = TablePage::alloc(NumaNode::ANY, Gfp::KERNEL)?;
         let at = |word: usize| page.entries().get(word).map(|entry| entry.load(Relaxed));
         for coherent in [true, false] {
             let contexts = ContextTable::new(page.entries(), coherent);

@@ -139,7 +139,7 @@ mod tests {
     };
 
     fn tables(coherent: bool) -> Result<Arc<RootTable>> {
-        Arc::pin_init(RootTable::new(coherent, -1)?, GFP_KERNEL)
+        Arc::pin_init(RootTable::new(coherent, NumaNode::ANY)?, GFP_KERNEL)
     }
 
     /// The root entry of `bus`.

@@ -129,7 +129,7 @@ fn a_domain_outlives_a_context_entry_that_may_be_stale() {
     for seed in 1..20 {
         let setup = Setup::new(seed);
         // As often as the queue tries: the context entry's flush fails. Those after it need not.
-        setup.machine.hardware.time_out(32);
+        setup.machine.hardware.time_out(33);
         let other = Space::new(&setup.endpoint);
         setup.attach(&other);
         // No flush that comes later may succeed: what the entry led to would be freed.
