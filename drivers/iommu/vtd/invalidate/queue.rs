@@ -319,11 +319,13 @@ impl Queue {
     fn send_again(
         &self,
         requests: impl Iterator<Item = Descriptor>,
-        sent: usize,
+        mut sent: usize,
     ) -> Result<Outcome> {
         let mut batch = Batch::new();
-        for (index, request) in requests.enumerate() {
-            if index < sent && request.device().is_none() {
+        for request in requests {
+            let was_sent = sent > 0;
+            sent = sent.saturating_sub(1);
+            if was_sent && request.device().is_none() {
                 continue;
             }
             if let Err(request) = batch.push(request) {
