@@ -33,6 +33,15 @@ impl Gfp {
     pub const KERNEL: Self = Self;
 }
 
+/// A NUMA node. All pages are of one.
+#[derive(Clone, Copy, Debug)]
+pub struct NumaNode;
+
+impl NumaNode {
+    /// Any node.
+    pub const ANY: Self = Self;
+}
+
 /// One zeroed page of I/O page table.
 pub struct TablePage {
     phys: PhysAddr,
@@ -44,7 +53,7 @@ impl TablePage {
     /// # Errors
     ///
     /// There is none.
-    pub fn alloc(_: i32, _: Gfp) -> Result<Self> {
+    pub fn alloc(_: NumaNode, _: Gfp) -> Result<Self> {
         Ok(Self {
             phys: memory::alloc(),
         })

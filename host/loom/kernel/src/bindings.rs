@@ -6,7 +6,8 @@
 
 pub use crate::sync::rcu::{
     call_rcu,
-    rcu_barrier, //
+    rcu_barrier,
+    synchronize_rcu, //
 };
 
 /// `struct callback_head`: what a callback is queued by.

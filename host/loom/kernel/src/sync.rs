@@ -9,4 +9,6 @@ pub mod rcu;
 
 // Who counts references is not what is tested: these order nothing.
 pub use host::sync::Arc;
+// Nor is the registry.
+pub use host::sync::global_lock;
 pub use lock::Mutex;

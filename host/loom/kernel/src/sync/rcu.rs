@@ -122,6 +122,19 @@ pub unsafe fn rcu_barrier() {
     }
 }
 
+/// `synchronize_rcu()`: waits until all who read now have ended.
+///
+/// # Safety
+///
+/// None is needed; C functions are unsafe to call.
+pub unsafe fn synchronize_rcu() {
+    order().removed.fetch_add(0, Release);
+    while STATE.with_borrow(|state| state.readers) != 0 {
+        loom::thread::yield_now();
+    }
+    order().read.fetch_add(0, Acquire);
+}
+
 fn run() {
     // Readers that began after the removal are not told apart: they are waited for, too.
     let due = STATE.with_borrow_mut(|state| {

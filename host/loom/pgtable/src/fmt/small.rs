@@ -18,7 +18,10 @@ use iommu_core::table::{
     PageTable,
     Prot, //
 };
-use iommu_ext::addr::PhysAddr;
+use iommu_ext::{
+    addr::PhysAddr,
+    pages::NumaNode, //
+};
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -47,7 +50,7 @@ pub fn new(coherent: bool) -> Result<Arc<dyn PageTable>> {
         coherent,
         snoop_control: false,
         flush_on_map: false,
-        numa: -1,
+        numa: NumaNode::ANY,
     };
     Ok(Arc::new(Table::<Small>::new(&config)?, GFP_KERNEL)?)
 }
