@@ -297,9 +297,9 @@ mod tests {
             (&devices[1], pasid),
         ];
         for (device, route) in ways {
-            assert_eq!(domain.enter(device, route), Ok(Tag(1)));
+            assert_eq!(domain.enter(device, route, false), Ok(Tag(1)));
         }
-        assert_eq!(other.enter(&devices[0], pasid), Ok(Tag(2)));
+        assert_eq!(other.enter(&devices[0], pasid, false), Ok(Tag(2)));
         assert_eq!(unit.instance.domains(), 2);
         assert!(unit.driver.was_told(&[])?);
         for (device, route) in ways {
@@ -324,12 +324,12 @@ mod tests {
         })?;
         let device = unit.endpoint(&[0x10])?;
         let [domain, other] = [recorder::domain()?, recorder::domain()?];
-        assert_eq!(domain.enter(&device, Route::Rid), Ok(Tag(1)));
-        assert_eq!(other.enter(&device, Route::Rid), Err(ENOSPC));
+        assert_eq!(domain.enter(&device, Route::Rid, false), Ok(Tag(1)));
+        assert_eq!(other.enter(&device, Route::Rid, false), Err(ENOSPC));
         other.flush_all()?;
         assert!(unit.driver.was_told(&[])?);
         domain.leave(&device, Route::Rid)?;
-        assert_eq!(other.enter(&device, Route::Rid), Ok(Tag(1)));
+        assert_eq!(other.enter(&device, Route::Rid, false), Ok(Tag(1)));
         other.leave(&device, Route::Rid)
     }
 
@@ -345,7 +345,7 @@ mod tests {
         ];
         assert_eq!(second.instance.alloc_tag(), Ok(Tag(1)));
         for device in &devices {
-            domain.enter(device, Route::Rid)?;
+            domain.enter(device, Route::Rid, false)?;
         }
         let range = range()?;
         Gather::with_new(|gather| {
@@ -375,7 +375,7 @@ mod tests {
         let mut unit = Unit::new(LIMITS)?;
         let device = unit.endpoint(&[1])?;
         let domain = recorder::domain()?;
-        domain.enter(&device, Route::Rid)?;
+        domain.enter(&device, Route::Rid, false)?;
         let range = range()?;
         Gather::with_new(|gather| -> Result {
             gather.add_range(range);
@@ -395,7 +395,7 @@ mod tests {
         let mut units = [Unit::new(LIMITS)?, Unit::new(LIMITS)?, Unit::new(LIMITS)?];
         let domain = recorder::domain()?;
         for unit in &mut units {
-            domain.enter(&unit.endpoint(&[1])?, Route::Rid)?;
+            domain.enter(&unit.endpoint(&[1])?, Route::Rid, false)?;
         }
         for fails in 0..3 {
             for (index, unit) in units.iter().enumerate() {
@@ -414,7 +414,7 @@ mod tests {
         let mut unit = Unit::new(LIMITS)?;
         let device = unit.endpoint(&[1])?;
         let domain = recorder::domain()?;
-        domain.enter(&device, Route::Rid)?;
+        domain.enter(&device, Route::Rid, false)?;
         unit.driver.hang(true);
         assert_eq!(domain.leave(&device, Route::Rid), Err(EIO));
         // The tag is not used again, and later unmaps are told, and told to keep the tables.

@@ -238,6 +238,10 @@ impl PageTable for NoTable {
     fn lookup(&self, _: Iova) -> Option<PhysAddr> {
         None
     }
+
+    fn is_empty(&self) -> bool {
+        true
+    }
 }
 
 /// A domain that no route leads to.
