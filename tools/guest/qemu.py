@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Builds QEMU's command line for a machine, and runs it under a time limit."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -178,10 +179,10 @@ def run(
                 request = without_prefix(line).strip()
                 if request.startswith("@host "):
                     answer = on_request(request.removeprefix("@host "))
-                    process.stdin.write(answer.encode() + b"\n")
-                    process.stdin.flush()
-            process.wait()
-        except BrokenPipeError:
+                    # Unbuffered: what stays in a buffer would be written again at the end.
+                    # If QEMU has ended, what it has said is still to be read.
+                    with contextlib.suppress(BrokenPipeError):
+                        os.write(process.stdin.fileno(), answer.encode() + b"\n")
             process.wait()
         finally:
             timer.cancel()
