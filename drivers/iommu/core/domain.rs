@@ -10,6 +10,10 @@
 //!
 //! Routes hold a reference to the domain. The table is therefore not freed while an entry points
 //! at it, whatever a caller does.
+//!
+//! A tag is given back with the last route of its instance, or, by a domain that devices must always
+//! be able to come back to ([`Domain::keep_tags`]), when the domain goes: to come back then
+//! allocates nothing.
 
 use crate::{
     ats::{
@@ -55,6 +59,24 @@ struct Attachment {
     tag: Tag,
     /// Routes of this instance that lead to the domain. Changed under [`Domain::lock`].
     routes: Atomic<u32>,
+    is_tag_free: Atomic<bool>,
+}
+
+impl Attachment {
+    /// Gives the tag back, under which nothing is cached any more.
+    fn free_tag(&self) {
+        if !self.is_tag_free.xchg(true, Relaxed) {
+            self.instance.free_tag(self.tag);
+        }
+    }
+}
+
+impl Drop for Attachment {
+    /// Of a domain that is dropped: routes hold references, so none is left. What was cached was
+    /// flushed when the last one left, or the domain would have been kept for good.
+    fn drop(&mut self) {
+        self.free_tag();
+    }
 }
 
 /// One I/O address space.
@@ -66,6 +88,8 @@ pub struct Domain {
     /// The device TLBs among what must be reached, of all instances.
     #[pin]
     device_tlbs: RcuList<CachedBy>,
+    /// Whether attachments stay when no route is left.
+    keeps_tags: Atomic<bool>,
     /// Serialises attaching to and leaving the domain.
     #[pin]
     lock: Mutex<()>,
@@ -83,10 +107,18 @@ impl Domain {
                 table,
                 attachments <- RcuList::new(),
                 device_tlbs <- RcuList::new(),
+                keeps_tags: Atomic::new(false),
                 lock <- new_mutex!(()),
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// From now on tags stay with the domain until it is dropped. For a domain that a device goes
+    /// back to when it leaves another one, which must not fail; it must be dropped before the
+    /// drivers of the instances that it was attached to are unloaded.
+    pub fn keep_tags(&self) {
+        self.keeps_tags.store(true, Relaxed);
     }
 
     /// The page table.
@@ -158,35 +190,17 @@ impl Domain {
         result
     }
 
-    /// Counts one more route of `endpoint`, and returns the tag to use for it. From here on,
-    /// invalidations of the domain reach the instance, and, if `device_tlb` says so, the device's
-    /// TLB: its ATS is on.
+    /// Counts one more route to the domain, and returns the tag to use for it. From here on,
+    /// invalidations of the domain reach the instance.
     ///
     /// # Errors
     ///
+    /// None for an instance whose tag was kept ([`keep_tags`](Self::keep_tags)). Else
+    ///
     /// - `ENOSPC`: the instance has no more tags.
     /// - `ENOMEM`.
-    pub(crate) fn enter(
-        &self,
-        endpoint: &Arc<Endpoint>,
-        route: Route,
-        device_tlb: bool,
-    ) -> Result<Tag> {
+    pub(crate) fn enter(&self, instance: &Arc<Instance>) -> Result<Tag> {
         let _lock = self.lock.lock();
-        if device_tlb {
-            self.device_tlbs.push(CachedBy {
-                endpoint: endpoint.clone(),
-                route,
-            })?;
-        }
-        self.count_route(endpoint.instance()).inspect_err(|_| {
-            if device_tlb {
-                self.forget_device_tlb(endpoint, route);
-            }
-        })
-    }
-
-    fn count_route(&self, instance: &Arc<Instance>) -> Result<Tag> {
         if let Some(tag) = self.with_attachment(instance, |attachment| {
             attachment.routes.add(1, Relaxed);
             attachment.tag
@@ -194,20 +208,32 @@ impl Domain {
             return Ok(tag);
         }
         let tag = instance.alloc_tag()?;
-        let attachment = Attachment {
+        self.attachments.push(Attachment {
             instance: instance.clone(),
             tag,
             routes: Atomic::new(1),
-        };
-        if let Err(e) = self.attachments.push(attachment) {
-            instance.free_tag(tag);
-            return Err(e);
-        }
+            is_tag_free: Atomic::new(false),
+        })?;
         Ok(tag)
     }
 
+    /// From here on, invalidations of the domain reach the TLB of the device as well, whose ATS is
+    /// on.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn enter_device_tlb(&self, endpoint: &Arc<Endpoint>, route: Route) -> Result {
+        let _lock = self.lock.lock();
+        self.device_tlbs.push(CachedBy {
+            endpoint: endpoint.clone(),
+            route,
+        })
+    }
+
     /// Counts one route less of `endpoint`, whose entry points elsewhere by now, and drops what is
-    /// cached under the tag and in the device's TLB. With the last route the tag is given back.
+    /// cached under the tag and in the device's TLB. With the last route the tag is given back,
+    /// unless it is to be kept. Allocates nothing.
     ///
     /// # Errors
     ///
@@ -230,16 +256,20 @@ impl Domain {
         self.forget_device_tlb(endpoint, route);
         // If the unit does not answer it may still walk the table. It stays on the list then, so that
         // no later unmap takes its invalidation for done and frees table pages.
-        if last && flushed.is_ok() {
-            self.attachments
-                .remove(|attachment| Arc::ptr_eq(&attachment.instance, instance));
-            instance.free_tag(tag);
+        if last && flushed.is_ok() && !self.keeps_tags.load(Relaxed) {
+            self.attachments.remove(|attachment| {
+                let found = Arc::ptr_eq(&attachment.instance, instance);
+                if found {
+                    attachment.free_tag();
+                }
+                found
+            });
         }
         flushed
     }
 
     /// Has invalidations pass over the device's TLB: it holds nothing of the domain, or never did.
-    fn forget_device_tlb(&self, endpoint: &Arc<Endpoint>, route: Route) {
+    pub(crate) fn forget_device_tlb(&self, endpoint: &Arc<Endpoint>, route: Route) {
         if endpoint.device_tlb().is_some() {
             self.device_tlbs
                 .remove(|by| Arc::ptr_eq(&by.endpoint, endpoint) && by.route == route);
@@ -296,10 +326,10 @@ mod tests {
             (&devices[1], Route::Rid),
             (&devices[1], pasid),
         ];
-        for (device, route) in ways {
-            assert_eq!(domain.enter(device, route, false), Ok(Tag(1)));
+        for (device, _) in ways {
+            assert_eq!(domain.enter(device.instance()), Ok(Tag(1)));
         }
-        assert_eq!(other.enter(&devices[0], pasid, false), Ok(Tag(2)));
+        assert_eq!(other.enter(devices[0].instance()), Ok(Tag(2)));
         assert_eq!(unit.instance.domains(), 2);
         assert!(unit.driver.was_told(&[])?);
         for (device, route) in ways {
@@ -324,12 +354,41 @@ mod tests {
         })?;
         let device = unit.endpoint(&[0x10])?;
         let [domain, other] = [recorder::domain()?, recorder::domain()?];
-        assert_eq!(domain.enter(&device, Route::Rid, false), Ok(Tag(1)));
-        assert_eq!(other.enter(&device, Route::Rid, false), Err(ENOSPC));
+        assert_eq!(domain.enter(device.instance()), Ok(Tag(1)));
+        assert_eq!(other.enter(device.instance()), Err(ENOSPC));
         other.flush_all()?;
         assert!(unit.driver.was_told(&[])?);
         domain.leave(&device, Route::Rid)?;
-        assert_eq!(other.enter(&device, Route::Rid, false), Ok(Tag(1)));
+        assert_eq!(other.enter(device.instance()), Ok(Tag(1)));
+        other.leave(&device, Route::Rid)
+    }
+
+    #[test]
+    fn a_device_can_always_come_back() -> Result {
+        let mut unit = Unit::new(Limits {
+            last_tag: 2,
+            ..LIMITS
+        })?;
+        let device = unit.endpoint(&[0x10])?;
+        let [default, one, other] = [
+            recorder::domain()?,
+            recorder::domain()?,
+            recorder::domain()?,
+        ];
+        default.keep_tags();
+        assert_eq!(default.enter(device.instance()), Ok(Tag(1)));
+        assert_eq!(one.enter(device.instance()), Ok(Tag(2)));
+        default.leave(&device, Route::Rid)?;
+        assert!(unit.driver.was_told(&[Call::Flush(Tag(1), Scope::Tag)])?);
+        // There are no more tags, and still:
+        assert_eq!(other.enter(device.instance()), Err(ENOSPC));
+        assert_eq!(default.enter(device.instance()), Ok(Tag(1)));
+        one.leave(&device, Route::Rid)?;
+        assert_eq!(other.enter(device.instance()), Ok(Tag(2)));
+        default.leave(&device, Route::Rid)?;
+        assert_eq!(unit.instance.domains(), 2);
+        drop(default);
+        assert_eq!(unit.instance.domains(), 1);
         other.leave(&device, Route::Rid)
     }
 
@@ -345,7 +404,7 @@ mod tests {
         ];
         assert_eq!(second.instance.alloc_tag(), Ok(Tag(1)));
         for device in &devices {
-            domain.enter(device, Route::Rid, false)?;
+            domain.enter(device.instance())?;
         }
         let range = range()?;
         Gather::with_new(|gather| {
@@ -375,7 +434,7 @@ mod tests {
         let mut unit = Unit::new(LIMITS)?;
         let device = unit.endpoint(&[1])?;
         let domain = recorder::domain()?;
-        domain.enter(&device, Route::Rid, false)?;
+        domain.enter(device.instance())?;
         let range = range()?;
         Gather::with_new(|gather| -> Result {
             gather.add_range(range);
@@ -395,7 +454,7 @@ mod tests {
         let mut units = [Unit::new(LIMITS)?, Unit::new(LIMITS)?, Unit::new(LIMITS)?];
         let domain = recorder::domain()?;
         for unit in &mut units {
-            domain.enter(&unit.endpoint(&[1])?, Route::Rid, false)?;
+            domain.enter(unit.endpoint(&[1])?.instance())?;
         }
         for fails in 0..3 {
             for (index, unit) in units.iter().enumerate() {
@@ -414,7 +473,7 @@ mod tests {
         let mut unit = Unit::new(LIMITS)?;
         let device = unit.endpoint(&[1])?;
         let domain = recorder::domain()?;
-        domain.enter(&device, Route::Rid, false)?;
+        domain.enter(device.instance())?;
         unit.driver.hang(true);
         assert_eq!(domain.leave(&device, Route::Rid), Err(EIO));
         // The tag is not used again, and later unmaps are told, and told to keep the tables.

@@ -85,7 +85,9 @@ impl Group {
     /// Makes a route of a member lead to `target`. Hardware sees the old target or the new one,
     /// at most with DMA blocked in between.
     ///
-    /// Attaching to [`Target::Blocked`] cannot fail for a route that was attached before.
+    /// What cannot fail for a route that was attached before is attaching it to [`Target::Blocked`],
+    /// and to a domain that it was attached to before and that keeps its tags
+    /// ([`Domain::keep_tags`]).
     ///
     /// # Errors
     ///
@@ -106,21 +108,20 @@ impl Group {
         let instance = endpoint.instance();
         let driver = instance.driver();
 
+        // Whether the new entry lets the device ask for translations.
+        let mut asks = false;
         match &target {
             Target::Blocked => driver.set_route(endpoint.ids(), route, Entry::Blocked),
             Target::Identity => {
                 instance.limits().identity.ok_or(EINVAL)?;
                 driver.set_route(endpoint.ids(), route, Entry::Identity);
             }
-            Target::Domain(domain) => enter(domain, endpoint, route)?,
+            Target::Domain(domain) => asks = enter(domain, endpoint, route)?,
         }
         let old = core::mem::replace(current, target);
         old.left_by(endpoint, route);
-        if let Some(tlb) = endpoint.device_tlb() {
-            // No entry lets the device ask any more.
-            if !matches!(current, Target::Domain(_)) || tlb.is_refused() {
-                tlb.disable();
-            }
+        if let (Some(tlb), false) = (endpoint.device_tlb(), asks) {
+            tlb.disable();
         }
         Ok(())
     }
@@ -172,27 +173,14 @@ impl Group {
     }
 }
 
-/// Makes a route lead to a domain. The order of steps is that of [`ats`](crate::ats).
-fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result {
-    let driver = endpoint.instance().driver();
+/// Makes a route lead to a domain. The order of steps is that of [`ats`](crate::ats). Returns whether
+/// the device may ask for translations.
+fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result<bool> {
+    let instance = endpoint.instance();
+    let driver = instance.driver();
     let table = domain.table().descriptor();
     driver.prepare(endpoint, route, table)?;
-    let was_on = endpoint.device_tlb().is_some_and(DeviceTlb::is_on);
-    let device_tlb = endpoint.device_tlb().filter(|tlb| match tlb.enable() {
-        Ok(()) => true,
-        Err(_) => {
-            pr_warn!("{}: its ATS cannot be used\n", endpoint.name());
-            false
-        }
-    });
-    let tag = domain
-        .enter(endpoint, route, device_tlb.is_some())
-        .inspect_err(|_| {
-            // No entry has let the device ask meanwhile.
-            if let (Some(tlb), false) = (device_tlb, was_on) {
-                tlb.disable();
-            }
-        })?;
+    let tag = domain.enter(instance)?;
     let write = |device_tlb: bool| {
         let entry = Entry::Table {
             table,
@@ -201,17 +189,37 @@ fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result {
         };
         driver.set_route(endpoint.ids(), route, entry);
     };
-    write(device_tlb.is_some());
-    if device_tlb.is_some_and(DeviceTlb::is_refused) {
-        // Given up since it was asked above.
+    let mut asks = endpoint
+        .device_tlb()
+        .is_some_and(|tlb| may_ask(domain, endpoint, route, tlb));
+    write(asks);
+    if asks && endpoint.device_tlb().is_some_and(DeviceTlb::is_refused) {
+        // Given up since it was turned on.
         write(false);
+        asks = false;
     }
-    if endpoint.instance().limits().flush_on_map {
+    if instance.limits().flush_on_map {
         // Faults may be cached under the tag from before. A failure is logged by the driver, and
         // costs DMA faults, not safety.
         let _ = driver.invalidate(tag, Scope::Tag, DeviceTlbs::none());
     }
-    Ok(())
+    Ok(asks)
+}
+
+/// Makes ready for a device that asks for translations of the domain. If that fails, its DMA is
+/// translated without.
+fn may_ask(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route, tlb: &DeviceTlb) -> bool {
+    let ready = tlb
+        .enable()
+        .and_then(|()| domain.enter_device_tlb(endpoint, route));
+    if let Err(e) = ready {
+        pr_warn!(
+            "{}: its ATS is not used: error {}\n",
+            endpoint.name(),
+            e.to_errno()
+        );
+    }
+    ready.is_ok()
 }
 
 impl Member {
