@@ -15,7 +15,12 @@ use std::{
     sync::{
         atomic::{
             AtomicU32,
-            Ordering::Relaxed, //
+            AtomicUsize,
+            Ordering::{
+                AcqRel,
+                Acquire,
+                Relaxed, //
+            }, //
         },
         Mutex,
         MutexGuard,
@@ -52,19 +57,36 @@ pub trait Vector: Send + Sync + 'static {
 /// Where the CPUs take messages.
 const ADDRESS: u64 = 0xfee0_1000;
 
-static HANDLERS: Mutex<BTreeMap<u32, std::sync::Arc<dyn Vector>>> = Mutex::new(BTreeMap::new());
-
-fn handlers() -> MutexGuard<'static, BTreeMap<u32, std::sync::Arc<dyn Vector>>> {
-    HANDLERS.lock().unwrap_or_else(PoisonError::into_inner)
+/// An interrupt that was requested.
+struct Interrupt {
+    handler: Box<dyn Vector>,
+    /// Messages that were sent, and are not handled yet.
+    pending: AtomicUsize,
 }
 
-/// Calls the handler of a message that a unit has sent.
-pub fn deliver(address: u64, data: u32) -> IrqReturn {
+static INTERRUPTS: Mutex<BTreeMap<u32, std::sync::Arc<Interrupt>>> = Mutex::new(BTreeMap::new());
+
+fn interrupts() -> MutexGuard<'static, BTreeMap<u32, std::sync::Arc<Interrupt>>> {
+    INTERRUPTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has the handler of a message called that a unit has sent. As in the kernel, it is called by one
+/// CPU at a time: the one that is in it calls it again.
+pub fn deliver(address: u64, data: u32) {
     assert_eq!(address, ADDRESS, "a message that goes nowhere");
-    let handler = handlers().get(&data).cloned();
-    handler
-        .expect("an interrupt that nobody asked for")
-        .handle()
+    let found = interrupts().get(&data).cloned();
+    let interrupt = found.expect("an interrupt that nobody asked for");
+    let pending = &interrupt.pending;
+    if pending.fetch_add(1, AcqRel) > 0 {
+        return;
+    }
+    loop {
+        let handled = pending.load(Acquire);
+        interrupt.handler.handle();
+        if pending.fetch_sub(handled, AcqRel) == handled {
+            return;
+        }
+    }
 }
 
 struct Shared<T>(Arc<T>);
@@ -108,7 +130,11 @@ impl<T: Vector> Registration<T> {
             address_high: (ADDRESS >> 32) as u32,
             data,
         });
-        handlers().insert(data, std::sync::Arc::new(Shared(handler.clone())));
+        let interrupt = Interrupt {
+            handler: Box::new(Shared(handler.clone())),
+            pending: AtomicUsize::new(0),
+        };
+        interrupts().insert(data, std::sync::Arc::new(interrupt));
         handler.unmask();
         Ok(Self { data, handler })
     }
@@ -117,6 +143,6 @@ impl<T: Vector> Registration<T> {
 impl<T: Vector> Drop for Registration<T> {
     fn drop(&mut self) {
         self.handler.mask();
-        handlers().remove(&self.data);
+        interrupts().remove(&self.data);
     }
 }
