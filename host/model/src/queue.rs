@@ -398,8 +398,12 @@ impl State {
     }
 
     /// A device has not answered (6.5.2.10): the waits that were fetched are dropped, and nothing
-    /// is fetched until software has cleared ITE.
+    /// is fetched until software has cleared ITE. Other requests that were fetched may be dropped as
+    /// well: software that relies on them reads more than is written.
     pub(crate) fn time_out(&mut self, sid: u16) {
+        if self.random.one_in(2) {
+            self.queue.fetched.clear();
+        }
         let is_wait = |descriptor: &Descriptor| matches!(descriptor, Descriptor::Wait { .. });
         self.queue.fetched.retain(|descriptor| !is_wait(descriptor));
         if self.fault_status & status::TIMEOUT == 0 {

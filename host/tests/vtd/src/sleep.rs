@@ -177,7 +177,7 @@ fn who_waits_for_the_queue_can_be_interrupted_by_sleep() {
     }
 }
 
-/// As above, when a device does not answer meanwhile: the wait is sent again after the sleep.
+/// As above, when a device does not answer meanwhile: all is sent again after the sleep.
 #[test]
 fn what_a_device_did_not_answer_is_sent_again_after_sleep() {
     for seed in 1..60 {
@@ -197,7 +197,8 @@ fn what_a_device_did_not_answer_is_sent_again_after_sleep() {
         let before = machine.hardware.executed();
         let requests = [Descriptor::ContextGlobal, Descriptor::IotlbGlobal];
         assert_eq!(running.unit.queue.submit(&requests), Ok(()));
-        assert_eq!(machine.hardware.executed() - before, 3 + 3 + 1);
+        // The first time perhaps no more than the wait; the second three are those of the sleep.
+        assert!((1 + 3 + 3..=3 + 3 + 3).contains(&(machine.hardware.executed() - before)));
         setup.check_all();
         setup.end();
     }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests that have timed out, as a device did not answer: they are sent once more, and the
+//! device that is to blame is found out.
+//!
+//! All of them are sent again, also those that are to no device. Of what it has taken, a unit drops
+//! the waits (6.5.2.10); without those nobody knows how far it has come with the rest. It does no
+//! harm to carry out a request twice.
+//!
+//! To blame is the device that the unit names (IQERCD_REG.ITESID); on units that name none, the only
+//! one that was asked; if there were several, they are asked one by one.
+
+use super::{
+    super::descriptor::Descriptor,
+    batch::Batch,
+    Outcome,
+    Queue, //
+};
+use kernel::prelude::*;
+
+impl Queue {
+    /// Sends requests of which some have timed out.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn send_again(
+        &self,
+        mut requests: impl Iterator<Item = Descriptor>,
+    ) -> Result<Outcome> {
+        loop {
+            let batch = Batch::of(&mut requests);
+            if batch.is_empty() {
+                return Ok(Outcome::Done);
+            }
+            let outcome = self.run(&batch)?;
+            if outcome != Outcome::Done {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Sends a batch until it does not time out, or it is known whose fault that is.
+    fn run(&self, batch: &Batch) -> Result<Outcome> {
+        // Each time-out costs some device its ATS, sooner or later: so many must fail meanwhile.
+        const ATTEMPTS: usize = 32;
+        // A device that has been asked alone this often, and each time one that is not known has
+        // not answered, is taken to be the one.
+        const BENEFIT_OF_DOUBT: usize = 3;
+        for attempt in 1..=ATTEMPTS {
+            let ticket = self.enqueue(&mut batch.requests())?;
+            self.wait_for(&ticket)?;
+            if !self.has_timed_out(&ticket) {
+                return Ok(Outcome::Done);
+            }
+            let silent = self.state.lock().silent;
+            if let Some(sid) = silent.filter(|sid| batch.devices().any(|asked| asked == *sid)) {
+                return Ok(Outcome::Silent(sid));
+            }
+            let mut asked = batch.devices();
+            match (asked.next(), asked.next()) {
+                (Some(only), None) if attempt >= BENEFIT_OF_DOUBT => {
+                    return Ok(Outcome::Silent(only));
+                }
+                (Some(_), Some(_)) if silent.is_none() => return self.run_one_by_one(batch),
+                _ => (),
+            }
+        }
+        Err(EIO)
+    }
+
+    /// Sends the requests of a batch one by one: of the devices among them one has not answered.
+    fn run_one_by_one(&self, batch: &Batch) -> Result<Outcome> {
+        for request in batch.requests() {
+            let outcome = self.run(&Batch::of(&mut core::iter::once(request)))?;
+            if outcome != Outcome::Done {
+                return Ok(outcome);
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}
