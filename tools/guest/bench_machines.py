@@ -52,7 +52,6 @@ _COUNTING = Machine(
     settings={"TESTDEV": TESTDEV, "ROUNDS": str(ROUNDS)},
     checks=(no_faults,),
     memory="2G",
-    time_limit=300,
     in_check=False,
 )
 

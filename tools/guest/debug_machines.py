@@ -51,7 +51,6 @@ MACHINES: tuple[Machine, ...] = (
         load_drivers=False,
         include=("rust_iommu", "rust_vtd"),
         cmdline=KEEP_OFF,
-        time_limit=300,
     ),
     sweep(
         "sweep",
@@ -59,7 +58,6 @@ MACHINES: tuple[Machine, ...] = (
         "sweep",
         settings={"SECOND": SECOND},
         devices=(testdev(address=slot(TESTDEV)), testdev(address=slot(SECOND))),
-        time_limit=300,
     ),
     sweep(
         "sweep-sleep",

@@ -65,7 +65,8 @@ class Machine:
     # lower case -> its bytes, e.g. {"dmar": make_dmar(...)}.
     acpi_tables: dict[str, bytes] = field(default_factory=dict)
 
-    time_limit: int = 120
+    # Seconds, for what hangs: most end in 20 on an idle host, which not every host is.
+    time_limit: int = 300
     checks: tuple[Check, ...] = ()
     actions: dict[str, Action] = field(default_factory=dict)
     # Regular expressions for kernel complaints that belong to the test.

@@ -340,7 +340,6 @@ def plugging(driver: str, name: str = "", disk: str = "nvme", **fields: Any) -> 
             ),
         ),
         actions=hotplug.ACTIONS,
-        time_limit=300,
         **fields,
     )
 

@@ -34,7 +34,7 @@ class PatchesTest(unittest.TestCase):
     def test_applies(self) -> None:
         for patch in PATCHES:
             with self.subTest(patch.name):
-                command = ("patch", "--batch", "--dry-run", "--forward", "--strip=1")
+                command = ("patch", "--batch", "--dry-run", "--forward", "--strip=1", "--fuzz=0")
                 done = subprocess.run(
                     (*command, "--reject-file=-", f"--input={patch}"),
                     cwd=CLONE,
