@@ -132,7 +132,10 @@ impl Gather {
 #[kernel::macros::kunit_tests(rust_iommu_gather)]
 mod tests {
     use super::*;
-    use crate::pages::Gfp;
+    use crate::pages::{
+        Gfp,
+        NumaNode, //
+    };
     use kernel::prelude::*;
 
     fn range(first: u64, last: u64) -> Result<IovaRange> {
@@ -166,7 +169,7 @@ mod tests {
     fn pages_are_held_until_they_are_freed() -> Result {
         Gather::with_new(|gather| {
             for count in 1..=3 {
-                gather.add_page(TablePage::alloc(-1, Gfp::KERNEL)?);
+                gather.add_page(TablePage::alloc(NumaNode::ANY, Gfp::KERNEL)?);
                 assert!(gather.has_pages());
                 assert_eq!(gather.pages(), count);
             }
