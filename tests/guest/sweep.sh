@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Mapping, a domain, attaching, and a device that arrives, with each of their
+# Mapping, a domain, attaching, leaving, and a device that arrives, with each of their
 # allocations failing in turn. After each failure what was mapped before is mapped,
 # what was not is refused, and as many table pages are in use as before.
 
@@ -44,6 +44,10 @@ for place in 0x2000 0x40000000 0x8000000000; do
 done
 sweep "mapping 2 MiB and a page" with_failure "order map 0xc0000000 0x201000 read-write" \
 	"order unmap 0xc0000000 0x201000" "still_arrives 0xc0000000"
+# Leaving a domain must work whatever fails.
+again() { order attach && order map 0x1000 0x1000 read-write; }
+sweep "leaving a domain" with_failure "order detach" again "arrives 0x1000"
+equal "it never fails" 0 "$SWEEP_FAILED"
 check "the device goes back" says detached detach
 check "and no table is left of its domain" same_pages
 
