@@ -22,7 +22,7 @@ use kernel::sync::atomic::{
 #[inline(always)]
 pub fn read_once<T: AtomicType>(word: &Atomic<T>) -> T {
     // SAFETY: The pointer comes from a reference, and every access to these words is marked:
-    // atomic, or volatile and of the width of a machine word.
+    // atomic, or volatile and no wider than a machine word.
     unsafe { word.as_ptr().read_volatile() }
 }
 

@@ -23,7 +23,8 @@ use iommu_ext::{
         PhysAddr, //
     },
     gather::Gather,
-    pages::Gfp, //
+    pages::Gfp,
+    sync::marked::read_once, //
 };
 use kernel::{
     bindings,
@@ -285,16 +286,12 @@ unsafe extern "C" fn map_pages_callback(
 ) -> c_int {
     // SAFETY: Only domains from `alloc_paging_callback` have this callback.
     let this = unsafe { PagingDomain::from_raw(c) };
-    // A plain load: `Atomic::load` is a call on kernels that do not inline the helpers of the
-    // `kernel` crate.
-    // SAFETY: The pointer comes from a reference; the field is one byte, set to `true` at most.
-    let snoop = unsafe { this.snoop.as_ptr().read_volatile() };
     // CAST: Flags are not negative.
     let flag = |bit: u32| prot as u32 & bit != 0;
     let prot = Prot {
         read: flag(bindings::IOMMU_READ),
         write: flag(bindings::IOMMU_WRITE),
-        snoop,
+        snoop: read_once(&this.snoop),
     };
     let (bytes, result) = this.table.map(
         Iova(iova as u64),

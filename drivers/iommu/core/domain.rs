@@ -74,6 +74,7 @@ impl Attachment {
 impl Drop for Attachment {
     /// Of a domain that is dropped: routes hold references, so none is left. What was cached was
     /// flushed when the last one left, or the domain would have been kept for good.
+    #[inline]
     fn drop(&mut self) {
         self.free_tag();
     }
@@ -117,6 +118,7 @@ impl Domain {
     /// From now on tags stay with the domain until it is dropped. For a domain that a device goes
     /// back to when it leaves another one, which must not fail; it must be dropped before the
     /// drivers of the instances that it was attached to are unloaded.
+    #[inline]
     pub fn keep_tags(&self) {
         self.keeps_tags.store(true, Relaxed);
     }
@@ -133,13 +135,22 @@ impl Domain {
     /// context.
     #[inline]
     pub fn sync(&self, gather: &mut Gather) {
+        if self.is_attached() {
+            self.sync_instances(gather);
+        } else if gather.has_pages() {
+            gather.free_pages();
+        }
+    }
+
+    #[inline(never)]
+    fn sync_instances(&self, gather: &mut Gather) {
         let caches = if gather.has_pages() {
             Caches::LeavesAndTables
         } else {
             Caches::Leaves
         };
         let done = match gather.range() {
-            Some(range) => self.invalidate(Scope::Range(range, caches)),
+            Some(range) => self.invalidate_instances(Scope::Range(range, caches)),
             None => Ok(()),
         };
         if caches == Caches::LeavesAndTables {
@@ -168,17 +179,29 @@ impl Domain {
         self.invalidate(Scope::Range(range, Caches::LeavesAndTables))
     }
 
-    /// One invalidation per instance, all of them sent even if one fails.
     #[inline]
     fn invalidate(&self, scope: Scope) -> Result {
+        if self.is_attached() {
+            self.invalidate_instances(scope)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether an instance may have cached what the caller has cleared before.
+    #[inline]
+    fn is_attached(&self) -> bool {
         // The caller has cleared an entry, and reads the list. Who attaches has put an instance on
         // the list, and has it read the table. Each must see what the other has written first:
         // either the instance is found here, or it does not see the old entry any more. Writing
         // the hardware's entry and waiting for it is the other barrier.
         smp_mb();
-        if self.attachments.is_empty() {
-            return Ok(());
-        }
+        !self.attachments.is_empty()
+    }
+
+    /// One invalidation per instance, all of them sent even if one fails.
+    #[inline]
+    fn invalidate_instances(&self, scope: Scope) -> Result {
         let guard = rcu::read_lock();
         let mut result = Ok(());
         for attachment in self.attachments.iter(&guard) {

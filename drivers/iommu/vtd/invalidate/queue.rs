@@ -264,7 +264,7 @@ impl Queue {
             state = self.lock_with_room()?;
         }
         // With the lock held: once the queue is given up, the tail is not moved any more.
-        if self.broken.load(Relaxed) {
+        if read_once(&self.broken) {
             return Err(EIO);
         }
         Ok(self.write(&mut state, requests))

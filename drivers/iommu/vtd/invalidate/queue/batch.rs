@@ -40,6 +40,7 @@ impl Batch {
 
     /// The requests.
     pub(super) fn requests(&self) -> impl Iterator<Item = Descriptor> + '_ {
-        self.requests.iter().copied().take(self.len)
+        let requests = self.requests.get(..self.len).unwrap_or_default();
+        requests.iter().copied()
     }
 }
