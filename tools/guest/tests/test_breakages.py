@@ -57,7 +57,7 @@ class PatchesTest(unittest.TestCase):
                             self.assertIn(test, machine.tests)
                     else:
                         self.assertEqual(lane, "host")
-                        self.assertRegex(what, r"^--package (vtd|tests|dmar|loom_tests) ")
+                        self.assertRegex(what, r"^--package (vtd|tests|dmar|iommu_core|loom_tests) ")
 
 
 class StubbedLane(RUNNER.Lane):  # type: ignore[misc, name-defined]
