@@ -320,11 +320,11 @@ impl Queue {
     #[inline]
     fn wait_for(&self, ticket: &Ticket) -> Result {
         // CAST: The unit writes the low half.
-        let is_complete = || self.ring.is_complete(ticket.slot, ticket.number as u32);
-        if is_complete() {
+        let (slot, number) = (ticket.slot, ticket.number as u32);
+        if self.ring.is_complete(slot, number) {
             return Ok(());
         }
-        self.wait_until(|| is_complete().then_some(()))
+        self.wait_until(move || self.ring.is_complete(slot, number).then_some(()))
     }
 
     /// Whether a batch has timed out, rather than that it is complete.
