@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .. import report, runner
+from .. import kernels, report, runner
 from ..bench_machines import BUILTIN, COUNTING, FLOOR, OURS, RACING
 from ..errors import UsageError
 from ..evidence import Evidence
@@ -66,7 +66,9 @@ def _keeping(machine: Machine) -> tuple[Machine, list[Evidence]]:
 
 def _run_all(machines: dict[str, Machine], accel: str) -> dict[str, Evidence]:
     """Boots the machines, two at a time; what each left behind, by its name here."""
-    kept = {name: _keeping(machine) for name, machine in machines.items()}
+    kept = {
+        name: _keeping(kernels.booting(machine, "stock")) for name, machine in machines.items()
+    }
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         running = {
             name: pool.submit(runner.run, machine, Paths(machine.arch), accel)
