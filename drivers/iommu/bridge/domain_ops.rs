@@ -230,12 +230,6 @@ unsafe extern "C" fn attach_paging_callback(
 ) -> c_int {
     // SAFETY: Only domains from `alloc_paging_callback` have this callback.
     let this = unsafe { PagingDomain::from_raw(c) };
-    // SAFETY: The domain is alive. Its type may change from one of the DMA API to the other.
-    if unsafe { (&raw const (*c).type_).read_volatile() } & bindings::__IOMMU_DOMAIN_DMA_API != 0 {
-        // The default domain of the device's group. The C core brings the device back here from
-        // other domains, and frees it no later than the last device of the group is released.
-        this.domain.keep_tags();
-    }
     // SAFETY: The C core attaches only devices it has probed.
     unsafe { attach(dev, Target::Domain(this.domain.clone())) }
 }

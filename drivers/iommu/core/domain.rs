@@ -4,16 +4,16 @@
 //!
 //! A domain may be reached by any number of routes, on any number of instances. What an
 //! invalidation must reach is kept as a list with one [`Attachment`] per instance, read under RCU
-//! by whoever unmaps. An attachment is on the list *before* the first entry of its instance
-//! points at the table, and leaves it only after the last one was rewritten and its tag flushed:
-//! there is no moment at which hardware caches what an unmap does not reach.
+//! by whoever unmaps. The routes of an instance are counted *before* the first entry of its points
+//! at the table, and not counted any more only after the last one was rewritten and its tag
+//! flushed: there is no moment at which hardware caches what an unmap does not reach.
+//!
+//! An attachment, and with it the tag, stays until the domain goes. So a device can always come
+//! back to a domain that it has left: that allocates nothing, and cannot fail. The C core brings
+//! devices back when it must not fail, to default domains above all.
 //!
 //! Routes hold a reference to the domain. The table is therefore not freed while an entry points
 //! at it, whatever a caller does.
-//!
-//! A tag is given back with the last route of its instance, or, by a domain that devices must always
-//! be able to come back to ([`Domain::keep_tags`]), when the domain goes: to come back then
-//! allocates nothing.
 
 use crate::{
     ats::{
@@ -35,7 +35,11 @@ use crate::{
 use iommu_ext::{
     addr::IovaRange,
     gather::Gather,
-    sync::rcu_list::RcuList, //
+    module,
+    sync::{
+        marked::load_acquire,
+        rcu_list::RcuList, //
+    }, //
 };
 use kernel::{
     new_mutex,
@@ -43,7 +47,8 @@ use kernel::{
     sync::{
         atomic::{
             Atomic,
-            Relaxed, //
+            Relaxed,
+            Release, //
         },
         barrier::smp_mb,
         rcu,
@@ -52,31 +57,23 @@ use kernel::{
     }, //
 };
 
-/// The use of a domain by one instance.
+/// The use of a domain by one instance, now or at some time before.
 struct Attachment {
     instance: Arc<Instance>,
     /// What the instance's TLB calls the domain.
     tag: Tag,
     /// Routes of this instance that lead to the domain. Changed under [`Domain::lock`].
-    routes: Atomic<u32>,
-    is_tag_free: Atomic<bool>,
-}
-
-impl Attachment {
-    /// Gives the tag back, under which nothing is cached any more.
-    fn free_tag(&self) {
-        if !self.is_tag_free.xchg(true, Relaxed) {
-            self.instance.free_tag(self.tag);
-        }
-    }
+    routes: Atomic<u64>,
+    /// The driver of the instance, whose reference may be the last. Dropped last.
+    _owner: Option<module::Pin>,
 }
 
 impl Drop for Attachment {
-    /// Of a domain that is dropped: routes hold references, so none is left. What was cached was
+    /// The domain is dropped. Routes hold references to it, so none is left; what was cached was
     /// flushed when the last one left, or the domain would have been kept for good.
     #[inline]
     fn drop(&mut self) {
-        self.free_tag();
+        self.instance.free_tag(self.tag);
     }
 }
 
@@ -89,8 +86,6 @@ pub struct Domain {
     /// The device TLBs among what must be reached, of all instances.
     #[pin]
     device_tlbs: RcuList<CachedBy>,
-    /// Whether attachments stay when no route is left.
-    keeps_tags: Atomic<bool>,
     /// Serialises attaching to and leaving the domain.
     #[pin]
     lock: Mutex<()>,
@@ -108,19 +103,10 @@ impl Domain {
                 table,
                 attachments <- RcuList::new(),
                 device_tlbs <- RcuList::new(),
-                keeps_tags: Atomic::new(false),
                 lock <- new_mutex!(()),
             }),
             GFP_KERNEL,
         )
-    }
-
-    /// From now on tags stay with the domain until it is dropped. For a domain that a device goes
-    /// back to when it leaves another one, which must not fail; it must be dropped before the
-    /// drivers of the instances that it was attached to are unloaded.
-    #[inline]
-    pub fn keep_tags(&self) {
-        self.keeps_tags.store(true, Relaxed);
     }
 
     /// The page table.
@@ -191,10 +177,10 @@ impl Domain {
     /// Whether an instance may have cached what the caller has cleared before.
     #[inline]
     fn is_attached(&self) -> bool {
-        // The caller has cleared an entry, and reads the list. Who attaches has put an instance on
-        // the list, and has it read the table. Each must see what the other has written first:
-        // either the instance is found here, or it does not see the old entry any more. Writing
-        // the hardware's entry and waiting for it is the other barrier.
+        // The caller has cleared an entry, and reads the list, and the counts in it. Who attaches
+        // has counted a route, and has its instance read the table. Each must see what the other
+        // has written first: either the route is found here, or the instance does not see the old
+        // entry any more. Writing the hardware's entry and waiting for it is the other barrier.
         smp_mb();
         !self.attachments.is_empty()
     }
@@ -206,6 +192,10 @@ impl Domain {
         let mut result = Ok(());
         for attachment in self.attachments.iter(&guard) {
             let Attachment { instance, tag, .. } = attachment;
+            // Acquire: what is not used any more is freed after the flush of who has left.
+            if load_acquire(&attachment.routes) == 0 {
+                continue;
+            }
             let device_tlbs = DeviceTlbs::behind(instance, self.device_tlbs.iter(&guard));
             let sent = instance.driver().invalidate(*tag, scope, device_tlbs);
             result = result.and(sent);
@@ -218,24 +208,24 @@ impl Domain {
     ///
     /// # Errors
     ///
-    /// None for an instance whose tag was kept ([`keep_tags`](Self::keep_tags)). Else
+    /// None if a route of the instance has led here before. Else
     ///
     /// - `ENOSPC`: the instance has no more tags.
+    /// - `ENODEV`: its driver is being unloaded.
     /// - `ENOMEM`.
     pub(crate) fn enter(&self, instance: &Arc<Instance>) -> Result<Tag> {
         let _lock = self.lock.lock();
-        if let Some(tag) = self.with_attachment(instance, |attachment| {
+        if let Some(attachment) = self.attachment(instance, &rcu::read_lock()) {
             attachment.routes.add(1, Relaxed);
-            attachment.tag
-        }) {
-            return Ok(tag);
+            return Ok(attachment.tag);
         }
+        let owner = instance.owner().map(module::Pin::new).transpose()?;
         let tag = instance.alloc_tag()?;
         self.attachments.push(Attachment {
             instance: instance.clone(),
             tag,
             routes: Atomic::new(1),
-            is_tag_free: Atomic::new(false),
+            _owner: owner,
         })?;
         Ok(tag)
     }
@@ -254,40 +244,31 @@ impl Domain {
         })
     }
 
-    /// Counts one route less of `endpoint`, whose entry points elsewhere by now, and drops what is
-    /// cached under the tag and in the device's TLB. With the last route the tag is given back,
-    /// unless it is to be kept. Allocates nothing.
+    /// Drops what is cached under the tag and in the device's TLB, and counts one route less of
+    /// `endpoint`, whose entry points elsewhere by now. Allocates nothing.
     ///
     /// # Errors
     ///
-    /// As [`Driver::invalidate`](crate::driver::Driver::invalidate); the tag is then never used
-    /// again, and the caller must keep the domain for good.
+    /// As [`Driver::invalidate`](crate::driver::Driver::invalidate); the caller must then keep the
+    /// domain, and with it the tag, for good.
     pub(crate) fn leave(&self, endpoint: &Arc<Endpoint>, route: Route) -> Result {
         let instance = endpoint.instance();
         let _lock = self.lock.lock();
-        let Some((tag, last)) = self.with_attachment(instance, |attachment| {
-            let before = attachment.routes.fetch_sub(1, Relaxed);
-            (attachment.tag, before == 1)
-        }) else {
+        let guard = rcu::read_lock();
+        let Some(attachment) = self.attachment(instance, &guard) else {
             return Ok(());
         };
-        let flushed = {
-            let guard = rcu::read_lock();
-            let device_tlbs = DeviceTlbs::behind(instance, self.device_tlbs.iter(&guard));
-            instance.driver().invalidate(tag, Scope::Tag, device_tlbs)
-        };
-        self.forget_device_tlb(endpoint, route);
-        // If the unit does not answer it may still walk the table. It stays on the list then, so that
-        // no later unmap takes its invalidation for done and frees table pages.
-        if last && flushed.is_ok() && !self.keeps_tags.load(Relaxed) {
-            self.attachments.remove(|attachment| {
-                let found = Arc::ptr_eq(&attachment.instance, instance);
-                if found {
-                    attachment.free_tag();
-                }
-                found
-            });
+        let device_tlbs = DeviceTlbs::behind(instance, self.device_tlbs.iter(&guard));
+        let driver = instance.driver();
+        let flushed = driver.invalidate(attachment.tag, Scope::Tag, device_tlbs);
+        // If the unit does not answer it may still walk the table. The route stays counted then, so
+        // that no later unmap takes its invalidation for done and frees table pages.
+        if flushed.is_ok() {
+            // Release: who finds no route finds what is cached flushed.
+            attachment.routes.fetch_sub(1, Release);
         }
+        drop(guard);
+        self.forget_device_tlb(endpoint, route);
         flushed
     }
 
@@ -299,16 +280,14 @@ impl Domain {
         }
     }
 
-    fn with_attachment<R>(
-        &self,
+    fn attachment<'a>(
+        &'a self,
         instance: &Arc<Instance>,
-        f: impl FnOnce(&Attachment) -> R,
-    ) -> Option<R> {
-        let guard = rcu::read_lock();
+        guard: &'a rcu::Guard,
+    ) -> Option<&'a Attachment> {
         self.attachments
-            .iter(&guard)
+            .iter(guard)
             .find(|attachment| Arc::ptr_eq(&attachment.instance, instance))
-            .map(f)
     }
 }
 
@@ -339,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_per_unit_as_long_as_a_route_leads_there() -> Result {
+    fn a_tag_per_unit_as_long_as_the_domain() -> Result {
         let mut unit = Unit::new(LIMITS)?;
         let devices = [unit.endpoint(&[0x10])?, unit.endpoint(&[0x18])?];
         let pasid = Route::Pasid(Pasid::new(7)?);
@@ -355,16 +334,22 @@ mod tests {
         assert_eq!(other.enter(devices[0].instance()), Ok(Tag(2)));
         assert_eq!(unit.instance.domains(), 2);
         assert!(unit.driver.was_told(&[])?);
+        let flush = Call::Flush(Tag(1), Scope::Tag);
         for (device, route) in ways {
-            assert_eq!(unit.instance.domains(), 2);
+            domain.flush_all()?;
             domain.leave(device, route)?;
-            assert!(unit.driver.was_told(&[Call::Flush(Tag(1), Scope::Tag)])?);
+            assert!(unit.driver.was_told(&[flush, flush])?);
         }
+        // Nobody is there.
+        domain.flush_all()?;
+        assert!(unit.driver.was_told(&[])?);
+        drop(domain);
         assert_eq!(unit.instance.domains(), 1);
         // Who never entered.
-        domain.leave(&devices[0], Route::Rid)?;
+        recorder::domain()?.leave(&devices[0], Route::Rid)?;
         assert!(unit.driver.was_told(&[])?);
         other.leave(&devices[0], pasid)?;
+        drop(other);
         assert_eq!(unit.instance.domains(), 0);
         Ok(())
     }
@@ -381,37 +366,13 @@ mod tests {
         assert_eq!(other.enter(device.instance()), Err(ENOSPC));
         other.flush_all()?;
         assert!(unit.driver.was_told(&[])?);
+        // Who was there can always come back.
         domain.leave(&device, Route::Rid)?;
-        assert_eq!(other.enter(device.instance()), Ok(Tag(1)));
-        other.leave(&device, Route::Rid)
-    }
-
-    #[test]
-    fn a_device_can_always_come_back() -> Result {
-        let mut unit = Unit::new(Limits {
-            last_tag: 2,
-            ..LIMITS
-        })?;
-        let device = unit.endpoint(&[0x10])?;
-        let [default, one, other] = [
-            recorder::domain()?,
-            recorder::domain()?,
-            recorder::domain()?,
-        ];
-        default.keep_tags();
-        assert_eq!(default.enter(device.instance()), Ok(Tag(1)));
-        assert_eq!(one.enter(device.instance()), Ok(Tag(2)));
-        default.leave(&device, Route::Rid)?;
-        assert!(unit.driver.was_told(&[Call::Flush(Tag(1), Scope::Tag)])?);
-        // There are no more tags, and still:
         assert_eq!(other.enter(device.instance()), Err(ENOSPC));
-        assert_eq!(default.enter(device.instance()), Ok(Tag(1)));
-        one.leave(&device, Route::Rid)?;
-        assert_eq!(other.enter(device.instance()), Ok(Tag(2)));
-        default.leave(&device, Route::Rid)?;
-        assert_eq!(unit.instance.domains(), 2);
-        drop(default);
-        assert_eq!(unit.instance.domains(), 1);
+        assert_eq!(domain.enter(device.instance()), Ok(Tag(1)));
+        domain.leave(&device, Route::Rid)?;
+        drop(domain);
+        assert_eq!(other.enter(device.instance()), Ok(Tag(1)));
         other.leave(&device, Route::Rid)
     }
 

@@ -85,9 +85,8 @@ impl Group {
     /// Makes a route of a member lead to `target`. Hardware sees the old target or the new one,
     /// at most with DMA blocked in between.
     ///
-    /// What cannot fail for a route that was attached before is attaching it to [`Target::Blocked`],
-    /// and to a domain that it was attached to before and that keeps its tags
-    /// ([`Domain::keep_tags`]).
+    /// What cannot fail for a route that was attached before: to attach it to
+    /// [`Target::Blocked`], or to a domain that it was attached to before.
     ///
     /// # Errors
     ///
@@ -196,6 +195,7 @@ fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result<bool
     if asks && endpoint.device_tlb().is_some_and(DeviceTlb::is_refused) {
         // Given up since it was turned on.
         write(false);
+        domain.forget_device_tlb(endpoint, route);
         asks = false;
     }
     if instance.limits().flush_on_map {
@@ -391,9 +391,10 @@ mod tests {
         group.attach(&devices[0], Route::Rid, Target::Blocked)?;
         assert_eq!(unit.instance.domains(), 1);
         group.attach(&devices[1], Route::Rid, Target::Blocked)?;
-        assert_eq!(unit.instance.domains(), 0);
         let calls = [block(1), FLUSH_1, block(2), FLUSH_1];
         assert!(unit.driver.was_told(&calls)?);
+        drop(target);
+        assert_eq!(unit.instance.domains(), 0);
         Ok(())
     }
 

@@ -51,6 +51,7 @@ pub struct Instance {
     key: fwnode::Key,
     limits: Limits,
     driver: Arc<dyn Driver>,
+    owner: Option<&'static ThisModule>,
     #[pin]
     tags: Ida,
     tags_in_use: Atomic<u32>,
@@ -65,7 +66,8 @@ pub struct Instance {
 
 impl Instance {
     /// An instance that `key` will name once it is registered
-    /// ([`Registration::new`](crate::registry::Registration::new)).
+    /// ([`Registration::new`](crate::registry::Registration::new)). `owner` is the module of
+    /// `driver`; `None` for one that is not unloaded while there are domains.
     ///
     /// # Errors
     ///
@@ -75,6 +77,7 @@ impl Instance {
         key: fwnode::Key,
         limits: Limits,
         driver: Arc<dyn Driver>,
+        owner: Option<&'static ThisModule>,
     ) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
@@ -82,6 +85,7 @@ impl Instance {
                 key,
                 limits,
                 driver,
+                owner,
                 tags <- Ida::new(),
                 tags_in_use: Atomic::new(0),
                 endpoints <- RcuList::new(),
@@ -111,6 +115,11 @@ impl Instance {
     #[inline]
     pub fn driver(&self) -> &dyn Driver {
         &*self.driver
+    }
+
+    /// The module of the driver.
+    pub(crate) fn owner(&self) -> Option<&'static ThisModule> {
+        self.owner
     }
 
     /// Makes an endpoint of the device whose DMA carries `ids`, and lets the driver make ready
@@ -185,7 +194,7 @@ impl Instance {
         let _ = self.driver.invalidate(tag, Scope::Tag, DeviceTlbs::none());
     }
 
-    /// How many domains have a route of this unit that leads to them.
+    /// How many domains have, or have had, a route of this unit that leads to them.
     pub fn domains(&self) -> u32 {
         self.tags_in_use.load(Relaxed)
     }

@@ -188,7 +188,7 @@ impl Unit {
         let driver = Recorder::new()?;
         let name = CString::try_from_fmt(fmt!("kunit"))?;
         Ok(Self {
-            instance: Instance::new(name, node.key(), limits, driver.clone())?,
+            instance: Instance::new(name, node.key(), limits, driver.clone(), None)?,
             driver,
             endpoints: KVec::new(),
             _node: node,

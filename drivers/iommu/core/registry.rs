@@ -122,7 +122,7 @@ mod tests {
         let unit = Unit::new(LIMITS)?;
         let key = unit.instance.key();
         let name = CString::try_from_fmt(fmt!("other"))?;
-        let other = Instance::new(name, key, LIMITS, unit.driver.clone())?;
+        let other = Instance::new(name, key, LIMITS, unit.driver.clone(), None)?;
         let registration = Registration::new(unit.instance.clone())?;
         assert!(Registration::new(other.clone()).err() == Some(EEXIST));
         assert!(Registration::new(unit.instance.clone()).err() == Some(EEXIST));

@@ -201,6 +201,7 @@ fn start(
         node.key(),
         unit.limits(),
         unit.clone(),
+        Some(module),
     )?;
     let faults = unit.report_faults(instance.clone())?;
     let registered = bridge::unit::Unit::new(instance.clone(), unit.clone(), module)?;

@@ -9,6 +9,7 @@ pub mod gather;
 pub mod ida;
 pub mod io_window;
 pub mod memory;
+pub mod module;
 pub mod pages;
 pub mod power;
 pub mod ratelimit;

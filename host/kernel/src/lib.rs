@@ -16,6 +16,7 @@ pub mod io;
 pub mod irq;
 mod kunit;
 pub mod machine;
+pub mod module;
 pub mod prelude;
 pub mod print;
 pub mod processor;

@@ -18,6 +18,7 @@ pub use crate::{
         fmt,
         pin_data, //
     },
+    module::ThisModule,
     new_mutex, pr_err, pr_info, pr_warn, static_assert,
 };
 pub use core::{

@@ -241,7 +241,7 @@ impl World {
         };
         let driver = Arc::new(Plain(hardware.clone()), GFP_KERNEL).unwrap();
         let name = CString::try_from(c"unit").unwrap();
-        let instance = Instance::new(name, Key(1), limits, driver).unwrap();
+        let instance = Instance::new(name, Key(1), limits, driver, None).unwrap();
         let mut ids = KVec::new();
         ids.push(ID, GFP_KERNEL).unwrap();
         let control = Arc::new(Ats(hardware.clone()), GFP_KERNEL).unwrap();

@@ -10,6 +10,8 @@ pub mod gather;
 #[path = "../../../iommu_ext/src/ida.rs"]
 pub mod ida;
 pub mod memory;
+#[path = "../../../iommu_ext/src/module.rs"]
+pub mod module;
 pub mod pages;
 #[path = "../../../iommu_ext/src/ratelimit.rs"]
 pub mod ratelimit;

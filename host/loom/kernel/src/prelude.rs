@@ -25,6 +25,7 @@ pub use host::{
         pin_data,
         pinned_drop, //
     },
+    module::ThisModule,
     pr_err, pr_info, pr_warn, static_assert,
 };
 pub use pin_init::{

@@ -148,7 +148,7 @@ impl Setup {
             msi_window: None,
         };
         let name = || CString::try_from(c"unit").unwrap();
-        let instance = Instance::new(name(), fwnode::Key(1), limits, unit.clone()).unwrap();
+        let instance = Instance::new(name(), fwnode::Key(1), limits, unit.clone(), None).unwrap();
         let endpoint = instance.probe(name(), KVec::new(), None).unwrap();
         let group = Group::new().unwrap();
         group.join(endpoint.clone()).unwrap();

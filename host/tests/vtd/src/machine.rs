@@ -301,7 +301,8 @@ impl Running {
         let unit = machine.claim(config.host_bits).expect("there is a unit");
         let started = unit.start().expect("it starts");
         let name = CString::try_from(unit.name()).expect("it has a name");
-        let instance = Instance::new(name, Key(1), unit.limits(), unit.clone()).expect("memory");
+        let instance =
+            Instance::new(name, Key(1), unit.limits(), unit.clone(), None).expect("memory");
         let faults = unit.report_faults(instance.clone()).expect("memory");
         unit.enable().expect("it translates");
         Self {
