@@ -27,8 +27,9 @@ use std::collections::VecDeque;
 
 /// Translations that a device keeps.
 const CAPACITY: usize = 24;
-/// Steps after which a device that has not answered will not (PCIe 10.3.5: a minute).
-const PATIENCE: usize = 60;
+/// Steps after which a device that has not answered will not (PCIe 10.3.5: a minute), if no test
+/// says otherwise.
+pub(crate) const PATIENCE: usize = 60;
 /// Steps that a device may take to answer, if it is slow.
 const SLOWNESS: usize = 40;
 
@@ -145,6 +146,7 @@ impl State {
                 .iter_mut()
                 .for_each(|request| request.age += 1);
         }
+        let patience = self.patience;
         let index = self.random.below(self.devices.len());
         let device = &mut self.devices[index];
         let Some(request) = device.requests.front().copied() else {
@@ -152,7 +154,7 @@ impl State {
         };
         let sid = device.sid;
         match device.conduct {
-            Conduct::Silent | Conduct::Forgetful if request.age > PATIENCE => {
+            Conduct::Silent | Conduct::Forgetful if request.age > patience => {
                 device.requests.pop_front();
                 if device.conduct == Conduct::Forgetful {
                     device.conduct = Conduct::Prompt;

@@ -15,7 +15,8 @@ use crate::{
     config::Config,
     device::{
         Conduct,
-        Device, //
+        Device,
+        PATIENCE, //
     },
     fault::{
         status,
@@ -106,6 +107,8 @@ pub(crate) struct State {
     pub(crate) completion_error_of: u16,
     /// The unit does not say which device has not answered: there is no such field.
     pub(crate) names_no_device: bool,
+    /// Steps after which a device that has not answered will not.
+    pub(crate) patience: usize,
     /// How often the queue has met an error.
     pub(crate) errors: u64,
     /// To be recorded before an error of the queue is cleared.
@@ -149,6 +152,7 @@ impl State {
             timeout_of: 0,
             completion_error_of: 0,
             names_no_device: false,
+            patience: PATIENCE,
             errors: 0,
             on_error: None,
             hangs: 0,
@@ -329,6 +333,11 @@ impl Unit {
         if let Some(device) = device {
             device.set_conduct(conduct);
         }
+    }
+
+    /// After how many steps a device that has not answered will not.
+    pub fn set_patience(&self, steps: usize) {
+        self.state().patience = steps;
     }
 
     /// Whether the unit says which device has not answered (ITESID).

@@ -135,6 +135,14 @@ impl Outcome {
     }
 }
 
+/// How far the unit has come.
+struct Progress {
+    /// The first slot that is not complete.
+    oldest: u8,
+    /// A device that was asked something, and has perhaps not answered yet.
+    asked: Option<u16>,
+}
+
 /// A batch in the ring.
 struct Ticket {
     number: u64,
@@ -357,14 +365,17 @@ impl Queue {
     #[inline(never)]
     fn wait_until<T>(&self, mut ready: impl FnMut() -> Option<T>) -> Result<T> {
         // TIMEOUT: Invalidations take microseconds, as they wait for DMA in flight. The first
-        // polls read memory only; the others read a register too, which takes a microsecond. After
-        // a second of them the unit does not answer, unless a device is asked: PCIe leaves that one
-        // 90 seconds.
+        // polls read memory only; the others read a register too, which takes a microsecond. If
+        // for a second of them nothing is complete, the unit does not answer, unless a device is
+        // asked: PCIe leaves that one 90 seconds.
         const FAST_POLLS: usize = 10_000;
         const SLOW_POLLS: usize = 300_000;
         const STEP: Delta = Delta::from_micros(2);
         const PATIENT_POLLS: usize = 90_000;
         const PATIENT_STEP: Delta = Delta::from_micros(1000);
+        // The unit goes on after an error, or with the requests of others: there are not more of
+        // those before ours than the ring has slots. (Others may be faster to take a free one.)
+        const ROUNDS: usize = 1000;
 
         for _ in 0..FAST_POLLS {
             if let Some(value) = ready() {
@@ -372,25 +383,35 @@ impl Queue {
             }
             cpu_relax();
         }
-        for poll in 0..SLOW_POLLS + PATIENT_POLLS {
-            if let Some(value) = ready() {
-                return Ok(value);
+        'rounds: for _ in 0..ROUNDS {
+            let before = self.progress();
+            for poll in 0..SLOW_POLLS + PATIENT_POLLS {
+                if let Some(value) = ready() {
+                    return Ok(value);
+                }
+                if self.broken.load(Relaxed) {
+                    return Err(EIO);
+                }
+                if self.recover() {
+                    continue 'rounds;
+                }
+                if poll < SLOW_POLLS {
+                    udelay(STEP);
+                    continue;
+                }
+                let now = self.progress();
+                if now.oldest != before.oldest {
+                    continue 'rounds;
+                }
+                let Some(sid) = now.asked else {
+                    break 'rounds;
+                };
+                if poll == SLOW_POLLS {
+                    self.log_error(fmt!("requester {sid:#06x} is slow to invalidate its TLB"));
+                }
+                udelay(PATIENT_STEP);
             }
-            if self.broken.load(Relaxed) {
-                return Err(EIO);
-            }
-            self.recover();
-            if poll < SLOW_POLLS {
-                udelay(STEP);
-                continue;
-            }
-            let Some(sid) = self.asked_device() else {
-                break;
-            };
-            if poll == SLOW_POLLS {
-                self.log_error(fmt!("requester {sid:#06x} is slow to invalidate its TLB"));
-            }
-            udelay(PATIENT_STEP);
+            break;
         }
         self.give_up("no answer");
         Err(ETIMEDOUT)

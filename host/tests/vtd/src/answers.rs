@@ -4,6 +4,7 @@
 
 use crate::{
     ats::Ats,
+    invalidate::descriptor::Descriptor,
     machine::{
         Machine,
         Running, //
@@ -24,11 +25,13 @@ use iommu_core::{
 };
 use iommu_ext::gather::Gather;
 use kernel::{
+    machine,
     prelude::*,
     print,
     str::CString,
     sync::Arc, //
 };
+use std::sync::Mutex;
 use vtd_model::{
     config::Config,
     device::Conduct,
@@ -211,6 +214,91 @@ fn a_device_that_does_not_answer_gets_nowhere() {
             assert_eq!(setup.unmap(), None, "seed {seed}");
         }
         // Nothing is kept for good: nothing can be reached any more.
+        setup.end();
+    }
+}
+
+/// It takes along what others have asked of the unit meanwhile. They ask again.
+#[test]
+fn requests_of_others_are_not_lost() {
+    const OTHER: u16 = 0x0050;
+    for seed in 1..150 {
+        let mut setup = Setup::new(seed);
+        let hardware = setup.machine.hardware.clone();
+        let mut ids = KVec::new();
+        ids.push(OTHER.into(), GFP_KERNEL).unwrap();
+        let name = CString::try_from(c"0000:00:0a.0").unwrap();
+        let other = setup.running.instance.probe(name, ids, None).unwrap();
+        let group = Group::new().unwrap();
+        group.join(other.clone()).unwrap();
+        let mut space = Space::new(&other);
+        let target = Target::Domain(space.domain.clone());
+        group.attach(&other, Route::Rid, target).unwrap();
+        let mut random = Random::new(seed);
+        space.map(&mut random);
+        let reach = move |mapping: &Mapping| {
+            let dma = |write| hardware.dma(OTHER, mapping.iova, write).ok();
+            dma(false).or_else(|| dma(true))
+        };
+        assert!(space
+            .mappings
+            .iter()
+            .all(|mapping| reach(mapping).is_some()));
+
+        setup.machine.hardware.set_conduct(SID, Conduct::Silent);
+        setup.machine.hardware.set_patience(seed as usize % 5);
+        let space = std::sync::Arc::new(Mutex::new(space));
+        let interruption = {
+            let (space, reach) = (space.clone(), reach.clone());
+            move || {
+                let mut space = space.lock().unwrap();
+                let mut gather = Gather::new();
+                let gone = space.unmap(&mut random, &mut gather);
+                space.domain.sync(&mut gather);
+                let found = gone.and_then(|gone| reach(&gone));
+                assert_eq!(found, None, "seed {seed}");
+            }
+        };
+        setup.machine.interrupt(seed as usize % 7, interruption);
+        assert_eq!(setup.unmap(), None);
+
+        group.leave(&other, &Target::Blocked);
+        setup.running.instance.release(&other);
+        drop((space, other, group));
+        setup.end();
+    }
+}
+
+/// The unit waits for it far longer than anyone polls for a unit. Who waits meanwhile, with
+/// interrupts off, so that nobody else sees to the error, does not give up the unit for that.
+#[test]
+fn a_device_that_keeps_the_unit_waiting_costs_it_nothing() {
+    for (seed, others_wait) in [(1, false), (2, true), (3, true)] {
+        let mut setup = Setup::new(seed);
+        let hardware = setup.machine.hardware.clone();
+        hardware.set_conduct(SID, Conduct::Silent);
+        hardware.set_patience(330_000);
+        let unit = setup.running.unit.clone();
+        let flush = move || unit.queue.submit(&[Descriptor::IotlbGlobal]);
+        let flushed = std::sync::Arc::new(Mutex::new(None));
+        if others_wait {
+            let (flush, flushed) = (flush.clone(), flushed.clone());
+            let result = move || *flushed.lock().unwrap() = Some(flush());
+            setup.machine.interrupt(seed as usize * 10, result);
+        }
+        print::captured();
+        machine::disable_interrupts();
+        let mut gather = Gather::new();
+        let gone = setup.space.unmap(&mut setup.random, &mut gather);
+        setup.space.domain.sync(&mut gather);
+        machine::restore_interrupts();
+        let told = print::captured().concat();
+        assert!(told.contains("is slow to invalidate its TLB"), "{told}");
+        assert_eq!(gone.and_then(|gone| setup.reach(&gone)), None);
+        let expected = others_wait.then_some(Ok(()));
+        assert_eq!(*flushed.lock().unwrap(), expected);
+        assert_eq!(flush(), Ok(()));
+        drop(flush);
         setup.end();
     }
 }

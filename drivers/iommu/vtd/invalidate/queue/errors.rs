@@ -13,6 +13,7 @@ use super::{
         Descriptor, //
     },
     state::State,
+    Progress,
     Queue, //
 };
 use crate::regs::{
@@ -31,10 +32,10 @@ use kernel::{
 };
 
 impl Queue {
-    /// Lets the unit go on after an error. Any context.
-    pub(crate) fn recover(&self) {
+    /// Lets the unit go on after an error. Returns whether it was stopped. Any context.
+    pub(crate) fn recover(&self) -> bool {
         if !self.regs.read(FSTS_REG).is_of_queue() {
-            return;
+            return false;
         }
         let mut state = self.state.lock();
         // Another CPU may have been here since.
@@ -55,6 +56,8 @@ impl Queue {
             ));
             self.regs.write_reg(FSTS_REG::zeroed().with_ice(true));
         }
+        // Not ICE, which a device may cause as often as it likes.
+        status.iqe() || status.ite()
     }
 
     /// Replaces the descriptor at which the unit has stopped, and lets the unit go on.
@@ -141,13 +144,17 @@ impl Queue {
         Some(state.full_number(number))
     }
 
-    /// A device that was asked something, and has perhaps not answered yet.
-    pub(super) fn asked_device(&self) -> Option<u16> {
+    /// How far the unit has come.
+    pub(super) fn progress(&self) -> Progress {
         let mut state = self.state.lock();
         self.reclaim(&mut state);
-        state
+        let asked = state
             .taken_from(state.oldest)
-            .find_map(|slot| device_of(self.ring.words(slot)))
+            .find_map(|slot| device_of(self.ring.words(slot)));
+        Progress {
+            oldest: state.oldest,
+            asked,
+        }
     }
 
     /// Fails all requests from now on.

@@ -38,30 +38,34 @@ impl Queue {
         }
     }
 
-    /// Sends a batch until it does not time out, or it is known whose fault that is.
+    /// Sends a batch, which has timed out, until it does not, or it is known whose fault that is.
     fn run(&self, batch: &Batch) -> Result<Outcome> {
         // Each time-out costs some device its ATS, sooner or later: so many must fail meanwhile.
         const ATTEMPTS: usize = 32;
         // A device that has been asked alone this often, and each time one that is not known has
         // not answered, is taken to be the one.
         const BENEFIT_OF_DOUBT: usize = 3;
-        for attempt in 1..=ATTEMPTS {
-            let ticket = self.enqueue(&mut batch.requests())?;
-            self.wait_for(&ticket)?;
-            if !self.has_timed_out(&ticket) {
-                return Ok(Outcome::Done);
-            }
+        let mut unknown: usize = 0;
+        for _ in 0..ATTEMPTS {
             let silent = self.state.lock().silent;
             if let Some(sid) = silent.filter(|sid| batch.devices().any(|asked| asked == *sid)) {
                 return Ok(Outcome::Silent(sid));
             }
             let mut asked = batch.devices();
-            match (asked.next(), asked.next()) {
-                (Some(only), None) if attempt >= BENEFIT_OF_DOUBT => {
-                    return Ok(Outcome::Silent(only));
+            match (silent, asked.next(), asked.next()) {
+                (None, Some(_), Some(_)) => return self.run_one_by_one(batch),
+                (None, Some(only), None) => {
+                    if unknown == BENEFIT_OF_DOUBT {
+                        return Ok(Outcome::Silent(only));
+                    }
+                    unknown = unknown.saturating_add(1);
                 }
-                (Some(_), Some(_)) if silent.is_none() => return self.run_one_by_one(batch),
                 _ => (),
+            }
+            let ticket = self.enqueue(&mut batch.requests())?;
+            self.wait_for(&ticket)?;
+            if !self.has_timed_out(&ticket) {
+                return Ok(Outcome::Done);
             }
         }
         Err(EIO)
