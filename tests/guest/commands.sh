@@ -10,7 +10,7 @@ begin
 # wrong ERROR COMMAND...: the driver refuses with that error. (A kernel without
 # CONFIG_SYMBOLIC_ERRNAME has no names of errors.)
 wrong() {
-	error=$(echo "$1" | sed 's/ENOENT/(&|Error.2.)/; s/EBUSY/(&|Error.16.)/; s/EINVAL/(&|Error.22.)/')
+	error=$(echo "$1" | sed 's/ENOENT/(&|Error[(]2[)])/; s/EBUSY/(&|Error[(]16[)])/; s/EINVAL/(&|Error[(]22[)])/')
 	shift
 	if tell "$@" >/tmp/said; then
 		echo "'$*' worked"
