@@ -128,6 +128,104 @@ fn structures_of_every_type_are_read() {
     assert_eq!(dmar.integrated.len(), 1);
 }
 
+/// ATSR (8.5): flags at 4, of which bit 0 is ALL_PORTS, and the segment at 6.
+#[test]
+fn root_ports_below_which_devices_may_use_ats() {
+    let table = Table::new()
+        .with(&drhd(1, 0, 0x1000, &[]))
+        .with(&structure(2, &[1, 0, 0x34, 0x12], &[]))
+        .with(&structure(2, &[0xfe, 0, 2, 0], &[scope(2, 5, &[(0x1c, 4)])]))
+        .bytes();
+    let dmar = parse(&table).unwrap();
+    let ports: Vec<_> = dmar
+        .root_ports
+        .iter()
+        .map(|ports| (ports.segment, ports.all, ports.scopes.len()))
+        .collect();
+    assert_eq!(ports, [(0x1234, true, 0), (2, false, 1)]);
+    let scope = &dmar.root_ports[1].scopes[0];
+    assert_eq!((scope.kind, scope.start_bus), (ScopeKind::SubHierarchy, 5));
+    assert_eq!(*scope.path, *hops(&[(0x1c, 4)]));
+}
+
+/// SATC (8.8): flags at 4, of which bit 0 is ATC_REQUIRED, and the segment at 6.
+#[test]
+fn devices_of_the_chip_that_cache_translations() {
+    let table = Table::new()
+        .with(&drhd(1, 0, 0x1000, &[]))
+        .with(&structure(5, &[1, 0, 0, 0], &[scope(1, 0, &[(2, 0)])]))
+        .with(&structure(5, &[0xfe, 0, 0x78, 0x56], &[]))
+        .bytes();
+    let dmar = parse(&table).unwrap();
+    let devices: Vec<_> = dmar
+        .integrated
+        .iter()
+        .map(|devices| (devices.segment, devices.required, devices.scopes.len()))
+        .collect();
+    assert_eq!(devices, [(0, true, 1), (0x5678, false, 0)]);
+    assert_eq!(*dmar.integrated[0].scopes[0].path, *hops(&[(2, 0)]));
+}
+
+/// RHSA (8.6): the base of the unit's registers at 8, the proximity domain at 16.
+#[test]
+fn where_units_sit() {
+    let affinity = |base: u64, proximity: u32| {
+        let fields = [
+            &[0; 4][..],
+            &base.to_le_bytes(),
+            &proximity.to_le_bytes(), //
+        ];
+        structure(3, &fields.concat(), &[])
+    };
+    let table = Table::new()
+        .with(&drhd(0, 0, 0x1000, &[]))
+        .with(&drhd(0, 0, 0x3000, &[]))
+        .with(&drhd(1, 0, 0x5000, &[]))
+        .with(&affinity(0x5000, 0x8765_4321))
+        .with(&affinity(0x1000, 0))
+        .with(&affinity(0x7000, 9))
+        .bytes();
+    let dmar = parse(&table).unwrap();
+    let proximities: Vec<_> = dmar
+        .units
+        .iter()
+        .map(|unit| dmar.proximity_of(unit))
+        .collect();
+    assert_eq!(proximities, [Some(0), None, Some(0x8765_4321)]);
+}
+
+/// ANDD (8.7): the number at 7, then the name. A scope of type 5 has the number at 4 (8.3.1).
+#[test]
+fn devices_of_the_namespace_are_found_by_their_number() {
+    let named = |number: u8, name: &[u8]| {
+        let fields = [&[0, 0, 0, number], name];
+        structure(4, &fields.concat(), &[])
+    };
+    let scope_of = |kind: u8, number: u8| {
+        let mut bytes = scope(kind, 0, &[(0, 0)]);
+        bytes[4] = number;
+        bytes
+    };
+    // An I/O APIC has numbers of its own, and number 9 has no name.
+    let scopes = [
+        scope_of(5, 7),
+        scope_of(3, 2),
+        scope_of(5, 9),
+        scope_of(5, 1),
+    ];
+    let table = Table::new()
+        .with(&drhd(0, 0, 0x1000, &scopes))
+        .with(&drhd(1, 0, 0x3000, &[scope_of(5, 2)]))
+        .with(&named(1, b"\\_SB.I2C0\0"))
+        .with(&named(2, b"\\_SB.UART\0\0"))
+        .with(&named(7, b"\\_SB.SPI1\0"))
+        .bytes();
+    let dmar = parse(&table).unwrap();
+    let names = |unit: usize| dmar.namespace_of(&dmar.units[unit]).collect::<Vec<_>>();
+    assert_eq!(names(0), [c"\\_SB.SPI1", c"\\_SB.I2C0"]);
+    assert_eq!(names(1), [c"\\_SB.UART"]);
+}
+
 #[test]
 fn the_size_of_the_registers_is_a_power_of_two_of_pages() {
     for (field, size) in [(0, 4096), (1, 8192), (4, 65536), (0xf3, 4096 << 3)] {
