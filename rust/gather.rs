@@ -4,7 +4,8 @@
 //!
 //! A [`Gather`] is the kernel's `struct iommu_iotlb_gather`: the range whose translations may
 //! still be cached, and the table pages that hardware may still walk. `sync` of the domain sends
-//! one invalidation for the range, and only then frees the pages. In lazy mode the kernel's flush queue takes the pages and frees them after a flush of the whole domain.
+//! one invalidation for the range, and only then frees the pages. In lazy mode the kernel's flush
+//! queue takes the pages and frees them after a flush of the whole domain.
 //!
 //! C header: [`include/linux/iommu.h`](srctree/include/linux/iommu.h)
 

@@ -12,9 +12,11 @@
 //! A device answers invalidations while its ATS is on, and caches translations while the entry of
 //! its route lets it ask for them. So ATS is turned on first, then the device TLB joins the
 //! domain's list, and the entry that lets the device ask is written last. (Who asks in between is
-//! refused, as it would be without ATS: a device is quiet while its DMA is not translated yet.) To leave, the entry goes first: what the device still holds is of no use then. Its TLB
-//! is flushed while it still answers, and leaves the list; when no one is left who may have found
-//! it there, ATS is turned off. So
+//! refused, as it would be without ATS: a device is quiet while its DMA is not translated yet.)
+//!
+//! To leave, the entry goes first: what the device still holds is of no use then. Its TLB is
+//! flushed while it still answers, and leaves the list; when no one is left who may have found it
+//! there, ATS is turned off. So
 //!
 //! - no invalidation is sent to a device whose ATS is off, and
 //! - no device holds a translation that an unmap does not reach.

@@ -179,8 +179,8 @@ fn fault_across_an_error(machine: &Machine, running: &Running, fault: &Fault) {
     running.unit.queue.submit(&[request]).unwrap();
 }
 
-/// While the queue is in error, a fault is no reason for an interrupt of its own (11.4.7, FECTL_REG.IP). It
-/// is reported nevertheless, and so are those after it.
+/// While the queue is in error, a fault is no reason for an interrupt of its own (11.4.7,
+/// FECTL_REG.IP). It is reported nevertheless, and so are those after it.
 #[test]
 fn faults_are_reported_across_an_error_of_the_queue() {
     for round in 1..20 {
