@@ -134,7 +134,11 @@ fn root_ports_below_which_devices_may_use_ats() {
     let table = Table::new()
         .with(&drhd(1, 0, 0x1000, &[]))
         .with(&structure(2, &[1, 0, 0x34, 0x12], &[]))
-        .with(&structure(2, &[0xfe, 0, 2, 0], &[scope(2, 5, &[(0x1c, 4)])]))
+        .with(&structure(
+            2,
+            &[0xfe, 0, 2, 0],
+            &[scope(2, 5, &[(0x1c, 4)])],
+        ))
         .bytes();
     let dmar = parse(&table).unwrap();
     let ports: Vec<_> = dmar

@@ -40,6 +40,7 @@ mod entries;
 mod failures;
 mod faults;
 mod machine;
+mod one_device;
 mod parallel;
 mod queue;
 mod random;

@@ -4,21 +4,11 @@
 
 use crate::{
     invalidate::descriptor::Descriptor,
-    machine::{
-        Machine,
-        Running, //
+    one_device::{
+        OneDevice,
+        SID, //
     },
-    power,
-    random::Random,
-    space::Space, //
-};
-use iommu_core::{
-    endpoint::Endpoint,
-    group::{
-        Group,
-        Target, //
-    },
-    route::Route, //
+    power, //
 };
 use iommu_ext::{
     gather::Gather,
@@ -27,23 +17,14 @@ use iommu_ext::{
 use kernel::{
     prelude::*,
     print,
-    processor::cpu_relax,
-    str::CString,
-    sync::Arc, //
+    processor::cpu_relax, //
 };
 use vtd_model::config::Config;
 
-const SID: u16 = 0x00f8;
-
-/// A device in a domain, and what makes its unit sleep.
+/// A device in a domain, and what makes its unit sleep. Dropped from the top down.
 struct Setup {
     power: power::Registration,
-    space: Space,
-    group: Arc<Group>,
-    endpoint: Arc<Endpoint>,
-    running: Running,
-    machine: Machine,
-    random: Random,
+    device: OneDevice,
 }
 
 impl Setup {
@@ -53,84 +34,56 @@ impl Setup {
             protected_memory: seed % 2 == 0,
             ..Config::default()
         };
-        let machine = Machine::new(config);
-        let running = Running::new(&machine, &config);
-        let mut ids = KVec::new();
-        ids.push(SID.into(), GFP_KERNEL).unwrap();
-        let name = CString::try_from(c"0000:00:1f.0").unwrap();
-        let endpoint = running.instance.probe(name, ids, None).unwrap();
-        let group = Group::new().unwrap();
-        group.join(endpoint.clone()).unwrap();
-        let mut space = Space::new(&endpoint);
-        let mut random = Random::new(seed);
-        for _ in 0..20 {
-            space.map(&mut random);
-        }
-        let target = Target::Domain(space.domain.clone());
-        group.attach(&endpoint, Route::Rid, target).unwrap();
+        let device = OneDevice::new(config, 20);
         Self {
-            power: power::register(running.unit.clone()).unwrap(),
-            space,
-            group,
-            endpoint,
-            running,
-            machine,
-            random,
+            power: power::register(device.running.unit.clone()).unwrap(),
+            device,
         }
     }
 
     /// The device reaches what is mapped, and nothing else.
     fn check(&self) {
-        for mapping in &self.space.mappings {
+        let OneDevice { space, machine, .. } = &self.device;
+        for mapping in &space.mappings {
             for address in [mapping.iova, mapping.iova + mapping.len] {
-                let found = self.machine.hardware.dma(SID, address, false);
-                assert_eq!(found.ok(), self.space.lookup(address, false));
+                assert_eq!(self.device.read(address), space.lookup(address, false));
             }
         }
-        assert!(self.machine.hardware.dma(SID ^ 1, 0x1000, false).is_err());
+        assert!(machine.hardware.dma(SID ^ 1, 0x1000, false).is_err());
         cpu_relax();
+    }
+
+    /// Unmaps something.
+    fn unmap(&mut self) {
+        let OneDevice { space, random, .. } = &mut self.device;
+        let mut gather = Gather::new();
+        space.unmap(random, &mut gather);
+        space.domain.sync(&mut gather);
     }
 
     /// All of it works: what is unmapped is gone, and a fault is told.
     fn check_all(&mut self) {
         self.check();
-        let mut gather = Gather::new();
-        self.space.unmap(&mut self.random, &mut gather);
-        self.space.domain.sync(&mut gather);
+        self.unmap();
         self.check();
         print::capture();
-        self.machine.hardware.dma(SID, 0x1000, true).ok();
-        self.machine
-            .hardware
-            .dma(SID ^ 1, 0x1000, true)
-            .unwrap_err();
+        let hardware = &self.device.machine.hardware;
+        hardware.dma(SID, 0x1000, true).ok();
+        hardware.dma(SID ^ 1, 0x1000, true).unwrap_err();
         cpu_relax();
         let told = print::captured();
         assert!(told.iter().any(|line| line.contains("fault: ")), "{told:?}");
     }
 
     fn end(self) {
-        self.group.leave(&self.endpoint, &Target::Blocked);
-        self.running.instance.release(&self.endpoint);
+        drop(self.power);
+        self.device.end();
     }
 
     /// As [`end`](Self::end), for a unit that may still use all that it was told of.
     fn end_in_use(self) {
-        let Self {
-            power,
-            space,
-            group,
-            endpoint,
-            running,
-            machine,
-            ..
-        } = self;
-        group.leave(&endpoint, &Target::Blocked);
-        running.instance.release(&endpoint);
-        drop(space);
-        drop(power);
-        drop(running);
-        machine.forget();
+        drop(self.power);
+        self.device.end_in_use();
     }
 }
 
@@ -140,8 +93,8 @@ fn after_sleep_all_is_as_before() {
         let mut setup = Setup::new(seed);
         for _ in 0..3 {
             setup.power.operations().suspend().unwrap();
-            assert!(!setup.machine.hardware.is_translating());
-            setup.machine.hardware.lose_power();
+            assert!(!setup.device.machine.hardware.is_translating());
+            setup.device.machine.hardware.lose_power();
             setup.power.operations().resume();
             setup.check_all();
         }
@@ -154,9 +107,9 @@ fn after_sleep_all_is_as_before() {
 fn who_waits_for_the_queue_can_be_interrupted_by_sleep() {
     for seed in 1..60 {
         let mut setup = Setup::new(seed);
-        let Setup {
+        let OneDevice {
             machine, running, ..
-        } = &setup;
+        } = &setup.device;
         // So that it has to wait.
         machine.hardware.hang(30);
         let (unit, hardware) = (running.unit.clone(), machine.hardware.clone());
@@ -182,9 +135,9 @@ fn who_waits_for_the_queue_can_be_interrupted_by_sleep() {
 fn what_a_device_did_not_answer_is_sent_again_after_sleep() {
     for seed in 1..60 {
         let mut setup = Setup::new(seed);
-        let Setup {
+        let OneDevice {
             machine, running, ..
-        } = &setup;
+        } = &setup.device;
         machine.hardware.hang(30);
         machine.hardware.time_out(1);
         let unit = running.unit.clone();
@@ -210,16 +163,16 @@ fn a_unit_that_cannot_stop_goes_on() {
     for ignored in [0, 1] {
         for seed in 1..10 {
             let mut setup = Setup::new(seed);
-            setup.machine.hardware.ignore_command(ignored);
+            setup.device.machine.hardware.ignore_command(ignored);
             assert_eq!(setup.power.operations().suspend(), Err(ETIMEDOUT));
-            assert!(setup.machine.hardware.is_translating());
+            assert!(setup.device.machine.hardware.is_translating());
             setup.check_all();
             // It has forgotten that it was to sleep.
             setup.power.operations().resume();
             setup.check_all();
             // Another time it can.
             setup.power.operations().suspend().unwrap();
-            setup.machine.hardware.lose_power();
+            setup.device.machine.hardware.lose_power();
             setup.power.operations().resume();
             setup.check_all();
             setup.end();
@@ -230,9 +183,9 @@ fn a_unit_that_cannot_stop_goes_on() {
 #[test]
 fn a_unit_whose_queue_was_given_up_does_not_sleep() {
     let setup = Setup::new(1);
-    setup.running.unit.queue.give_up("a test");
+    setup.device.running.unit.queue.give_up("a test");
     assert_eq!(setup.power.operations().suspend(), Err(EIO));
-    assert!(setup.machine.hardware.is_translating());
+    assert!(setup.device.machine.hardware.is_translating());
     setup.check();
     setup.end_in_use();
 }
@@ -244,8 +197,8 @@ fn a_unit_that_wakes_without_a_queue_still_translates() {
     for seed in 1..10 {
         let mut setup = Setup::new(seed);
         setup.power.operations().suspend().unwrap();
-        setup.machine.hardware.lose_power();
-        setup.machine.hardware.hang(usize::MAX);
+        setup.device.machine.hardware.lose_power();
+        setup.device.machine.hardware.hang(usize::MAX);
         print::capture();
         setup.power.operations().resume();
         let told = print::captured();
@@ -254,17 +207,20 @@ fn a_unit_that_wakes_without_a_queue_still_translates() {
                 .any(|line| line.contains("does not work after sleep")),
             "{told:?}"
         );
-        assert!(setup.machine.hardware.is_translating());
+        assert!(setup.device.machine.hardware.is_translating());
         assert_eq!(
-            setup.running.unit.queue.submit(&[Descriptor::IotlbGlobal]),
+            setup
+                .device
+                .running
+                .unit
+                .queue
+                .submit(&[Descriptor::IotlbGlobal]),
             Err(EIO)
         );
         setup.check();
         // The machine watches that nothing is freed that the unit has cached.
         for _ in 0..10 {
-            let mut gather = Gather::new();
-            setup.space.unmap(&mut setup.random, &mut gather);
-            setup.space.domain.sync(&mut gather);
+            setup.unmap();
         }
         setup.end_in_use();
     }
@@ -275,9 +231,9 @@ fn a_unit_that_wakes_without_a_queue_still_translates() {
 fn a_unit_that_does_not_wake_is_given_up() {
     let setup = Setup::new(1);
     setup.power.operations().suspend().unwrap();
-    setup.machine.hardware.lose_power();
+    setup.device.machine.hardware.lose_power();
     // The first command of a unit that is off: the root table.
-    setup.machine.hardware.ignore_command(0);
+    setup.device.machine.hardware.ignore_command(0);
     print::capture();
     setup.power.operations().resume();
     let told = print::captured();
@@ -287,7 +243,12 @@ fn a_unit_that_does_not_wake_is_given_up() {
         "{told:?}"
     );
     assert_eq!(
-        setup.running.unit.queue.submit(&[Descriptor::IotlbGlobal]),
+        setup
+            .device
+            .running
+            .unit
+            .queue
+            .submit(&[Descriptor::IotlbGlobal]),
         Err(EIO)
     );
     setup.end_in_use();
