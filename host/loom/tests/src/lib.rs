@@ -3,13 +3,14 @@
 //! What is done without a lock, in every order that threads and their memory allow.
 //!
 //! Each test is a model: a few calls in two threads. loom runs it until there is no other order of
-//! accesses to shared words, and no other value that a load may see. How many executions that were is printed: few where threads touch
-//! different words, as orders that make no difference are left out.
+//! accesses to shared words, and no other value that a load may see. How many executions that were
+//! is printed. One would mean that the threads share no word that changes, and nothing was tried.
 
 #![cfg(test)]
 
 mod domain;
 mod list;
+mod machine;
 mod walker;
 
 use iommu_ext::memory;
