@@ -19,5 +19,6 @@ pub use host::{
     error,
     fmt,
     macros,
+    print,
     str, //
 };

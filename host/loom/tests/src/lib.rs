@@ -8,6 +8,7 @@
 
 #![cfg(test)]
 
+mod ats;
 mod domain;
 mod list;
 mod machine;
