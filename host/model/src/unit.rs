@@ -58,9 +58,9 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// Whether the device has translated the address itself.
-    pub fn is_translated_by_device(&self) -> bool {
-        self.by.is_some()
+    /// The device, if it has translated the address itself.
+    pub fn by(&self) -> Option<u16> {
+        self.by
     }
 }
 
@@ -298,6 +298,16 @@ impl Unit {
         self.state().device_request(sid, address, write, true)
     }
 
+    /// As [`dma`](Self::dma), but the device does not use its TLB.
+    ///
+    /// # Errors
+    ///
+    /// As [`dma`](Self::dma).
+    pub fn untranslated_dma(&self, sid: u16, address: u64, write: bool) -> Result<u64, Fault> {
+        let (_, to) = self.state().request(sid, address, write)?;
+        Ok(to)
+    }
+
     /// The TLB of a device is turned on, empty. The device can hold `depth` requests to drop
     /// something.
     pub fn enable_device_tlb(&self, sid: u16, depth: usize) {
@@ -415,6 +425,11 @@ impl Unit {
     /// So many of the next waits find that a device has not answered.
     pub fn time_out(&self, times: usize) {
         self.state().queue.timeouts = times;
+    }
+
+    /// Whether a wait is still to find that.
+    pub fn times_out(&self) -> bool {
+        self.state().queue.timeouts > 0
     }
 
     /// The queue rests for so many steps; `usize::MAX` is for good.

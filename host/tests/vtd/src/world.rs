@@ -31,7 +31,10 @@ use kernel::{
     str::CString,
     sync::Arc, //
 };
-use std::collections::BTreeMap;
+use std::collections::{
+    BTreeMap,
+    BTreeSet, //
+};
 use vtd_model::{
     config::Config,
     device::Conduct,
@@ -92,6 +95,13 @@ pub(crate) struct World<'a> {
     has_errors: bool,
     /// Whether some descriptors are refused.
     refuses: bool,
+    /// Devices that may have been given up: they were told to lose a request, or were there while
+    /// some wait was to time out.
+    suspects: BTreeSet<u16>,
+    /// Whether a wait is still to time out. It may cost any device its ATS that is asked.
+    times_out: bool,
+    /// Whether there was reason to give up a device in this step.
+    has_reason: bool,
 }
 
 impl<'a> World<'a> {
@@ -108,6 +118,9 @@ impl<'a> World<'a> {
             config,
             has_errors,
             refuses: false,
+            suspects: BTreeSet::new(),
+            times_out: false,
+            has_reason: false,
         }
     }
 
@@ -115,6 +128,7 @@ impl<'a> World<'a> {
         if self.has_errors {
             self.change_errors();
         }
+        self.has_reason = self.times_out || !self.suspects.is_empty();
         match self.random.below(100) {
             0..=2 => self.come(),
             3..=4 => self.go(),
@@ -131,6 +145,33 @@ impl<'a> World<'a> {
         if !self.has_errors {
             assert_eq!(self.machine.hardware.errors(), 0, "errors of the queue");
         }
+        if self.times_out {
+            // Those that are there may have been asked.
+            let asked = self.members.iter().filter(|member| member.ats.is_some());
+            let sids = asked.flat_map(|member| member.endpoint.ids());
+            self.suspects.extend(sids.map(|sid| *sid as u16));
+            self.times_out = self.machine.hardware.times_out();
+        }
+    }
+
+    /// Whether there was reason to give up a device in the last step.
+    pub(crate) fn has_reason(&self) -> bool {
+        self.has_reason
+    }
+
+    /// Whether an error that was injected may have cost the device its ATS.
+    fn is_suspect(&self, sid: u16) -> bool {
+        self.times_out || self.suspects.contains(&sid)
+    }
+
+    /// Whether the device was given up, for a reason: it is not believed what it has translated,
+    /// though its ATS is on.
+    fn is_given_up(&self, sid: u16) -> bool {
+        let hardware = &self.machine.hardware;
+        let is_refused = |fault: Fault| fault.reason == Reason::Kind;
+        self.is_suspect(sid)
+            && hardware.has_device_tlb(sid)
+            && hardware.forged_dma(sid, 0, false).is_err_and(is_refused)
     }
 
     /// Now and then some descriptors are refused for a step, a device does not answer once, or
@@ -146,8 +187,15 @@ impl<'a> World<'a> {
                 hardware.refuse(&REFUSALS[..refused]);
                 self.refuses = true;
             }
-            1 => hardware.time_out(1),
+            1 => {
+                hardware.time_out(1);
+                self.times_out = true;
+            }
             2..=4 => {
+                // Who was to lose a request, and has not, is above suspicion from here on.
+                self.suspects.retain(|sid| {
+                    !hardware.has_device_tlb(*sid) || hardware.forged_dma(*sid, 0, false).is_err()
+                });
                 let conducts = [Conduct::Prompt, Conduct::Slow, Conduct::Confused];
                 for sid in self.places.keys() {
                     hardware.set_conduct(*sid as u16, *self.random.of(&conducts));
@@ -157,6 +205,7 @@ impl<'a> World<'a> {
                 if !sids.is_empty() {
                     let sid = *self.random.of(&sids);
                     hardware.set_conduct(sid as u16, Conduct::Forgetful);
+                    self.suspects.insert(sid as u16);
                 }
             }
             _ => (),
@@ -230,6 +279,11 @@ impl<'a> World<'a> {
         let gone = self.members.swap_remove(index);
         self.groups[gone.group].leave(&gone.endpoint, &Target::Blocked);
         self.running.instance.release(&gone.endpoint);
+        if gone.ats.is_some() {
+            // Who comes next with the ID begins anew.
+            let ids = gone.endpoint.ids();
+            self.suspects.retain(|sid| !ids.contains(&(*sid).into()));
+        }
         for id in gone.endpoint.ids() {
             let stays = self.members.iter().any(|member| {
                 member.endpoint.ids().contains(id)
@@ -292,14 +346,16 @@ impl<'a> World<'a> {
         }
         assert_eq!(result, Ok(()));
         member.place = place;
-        if let Some(ats) = &member.ats {
+        let endpoint = member.endpoint.clone();
+        if let Some(ats) = member.ats.clone() {
             let may_be_on = matches!(place, Place::Space(_));
-            let is_given_up = self.has_errors && !ats.is_on();
             let is_right = ats.is_on() == (may_be_on && ats.works());
-            // A device that has lost a request is given up.
-            assert!(is_right || is_given_up, "ATS");
+            // A device that has lost a request may have been given up, and does without.
+            let sid = endpoint.ids()[0] as u16;
+            let does_without = self.is_suspect(sid) && !ats.is_on();
+            assert!(is_right || does_without, "ATS of {sid:x}");
         }
-        for id in member.endpoint.ids() {
+        for id in endpoint.ids() {
             self.places.insert(*id, place);
         }
     }
@@ -364,7 +420,7 @@ impl<'a> World<'a> {
         for mapping in gone {
             let lands = |to: u64| to.wrapping_sub(mapping.pa) < mapping.len;
             // Of a device that was given up nobody knows what it has sent before.
-            let may_last = |access: &InFlight| self.has_errors && access.is_translated_by_device();
+            let may_last = |access: &InFlight| access.by().is_some_and(|sid| self.is_given_up(sid));
             let late = in_flight
                 .iter()
                 .find(|access| lands(access.to) && !may_last(access));
@@ -461,11 +517,13 @@ impl<'a> World<'a> {
             let forged = self.machine.hardware.forged_dma(sid, address, write);
             assert!(forged.is_err(), "{sid:x}: {place:?}: is believed");
         }
-        let result = self.machine.hardware.dma(sid, address, write);
-        // A device that was given up gets nowhere with what it has kept.
+        let mut result = self.machine.hardware.dma(sid, address, write);
         let is_refused = |fault: &Fault| fault.reason == Reason::Kind;
-        if self.has_errors && result.as_ref().is_err_and(is_refused) {
-            return;
+        if result.as_ref().is_err_and(is_refused) {
+            // A device that was given up gets nowhere with what it has kept, but for the rest it
+            // works.
+            assert!(self.is_given_up(sid), "{request:x?}: {place:?}: refused");
+            result = self.machine.hardware.untranslated_dma(sid, address, write);
         }
         let is_stale =
             stale.is_some_and(|(number, to)| place == Place::Space(number) && result == Ok(to));
