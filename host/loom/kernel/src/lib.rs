@@ -16,9 +16,15 @@ pub mod sync;
 pub mod types;
 
 pub use host::{
+    bitfield,
     error,
     fmt,
+    io,
+    machine,
     macros,
+    num,
     print,
-    str, //
+    processor,
+    str,
+    time, //
 };

@@ -31,5 +31,6 @@ pub use host::{
 pub use pin_init::{
     pin_init,
     PinInit,
-    PinnedDrop, //
+    PinnedDrop,
+    Zeroable, //
 };

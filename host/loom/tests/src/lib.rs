@@ -12,6 +12,7 @@ mod ats;
 mod domain;
 mod list;
 mod machine;
+mod queue;
 mod walker;
 
 use iommu_ext::memory;
@@ -30,9 +31,23 @@ use std::{
 /// Runs `model` in every order and says how many there were. `LOOM_MAX_PREEMPTIONS=n` leaves out
 /// those in which threads that could go on are stopped more than `n` times.
 fn explore(name: &str, model: impl Fn() + Send + Sync + 'static) {
+    explore_within(None, name, model);
+}
+
+/// As [`explore`], for a model that has too many orders: with no more than so many preemptions, if
+/// the environment does not say another number.
+fn explore_within(
+    preemptions: Option<usize>,
+    name: &str,
+    model: impl Fn() + Send + Sync + 'static,
+) {
     let executions = Arc::new(AtomicUsize::new(0));
     let count = executions.clone();
-    loom::model::Builder::new().check(move || {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(preemptions);
+    // Who polls does so thousands of times.
+    builder.max_branches = 100_000;
+    builder.check(move || {
         count.fetch_add(1, Relaxed);
         memory::start();
         rcu::start();
