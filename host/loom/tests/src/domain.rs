@@ -75,6 +75,22 @@ fn attach_beside_unmap_of_a_tree() {
     );
 }
 
+/// The same, where the attachment has stayed from before, and no route leads there.
+#[test]
+fn return_beside_unmap() {
+    let before = |setup: &Setup| {
+        setup.attach_to_domain();
+        setup.detach();
+    };
+    beside_unmap(
+        "return beside unmap",
+        4,
+        (READS, PAGE),
+        before,
+        Setup::attach_to_domain,
+    );
+}
+
 /// The unmap still finds the attachment, or nothing is cached any more.
 #[test]
 fn detach_beside_unmap() {
