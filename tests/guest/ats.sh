@@ -43,3 +43,4 @@ check "its driver is put back again" bind "$DISK" "$driver"
 check "there is a disk once more" wait_for 20 has_disk "$DISK"
 mark again
 check "$DISK_MIB MiB come back translated" write_and_read "$(disk_of "$DISK")" "$DISK_MIB"
+mark done

@@ -200,7 +200,7 @@ ATS = both(
             when(
                 "ats",
                 vtd_checks.device_tlb_after_iotlb(
-                    ATS_DISK, ("translated", "switched"), ("again", None)
+                    ATS_DISK, ("translated", "switched"), ("again", "done")
                 ),
             ),
         ),
