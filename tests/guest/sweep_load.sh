@@ -13,6 +13,9 @@
 begin
 
 check "allocations can be made to fail" failing_ready
+# The kernel does not notice that it could not make the files of an interrupt in /proc,
+# and complains when it removes them. Complaints are still looked for when all is over.
+echo 0 >/proc/sys/kernel/panic_on_warn
 check "the test device decodes its registers" testdev_open
 check "it is told where to write" testdev_aim "$RESERVED" "$RESERVED"
 check "rust_iommu loads" load rust_iommu

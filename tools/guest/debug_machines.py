@@ -51,6 +51,7 @@ MACHINES: tuple[Machine, ...] = (
         load_drivers=False,
         include=("rust_iommu", "rust_vtd"),
         cmdline=KEEP_OFF,
+        expected_splats=(r"remove_proc_entry", r"Call Trace"),
     ),
     sweep(
         "sweep",
