@@ -180,10 +180,13 @@ fn alloc_paging(device: &Device) -> Result<KBox<PagingDomain>> {
     c.geometry.aperture_start = 0;
     c.geometry.aperture_end = u64::MAX >> 64u32.saturating_sub(about.input_bits.into()).min(63);
     c.geometry.force_aperture = true;
+    let domain = Domain::new(table.clone())?;
+    // The C core does not take no for an answer when it attaches a device to its first domain.
+    domain.reserve(endpoint.instance())?;
     Ok(KBox::new(
         PagingDomain {
             c: Opaque::new(c),
-            domain: Domain::new(table.clone())?,
+            domain,
             table,
             snoop: Atomic::new(false),
         },

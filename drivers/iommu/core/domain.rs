@@ -8,9 +8,10 @@
 //! at the table, and not counted any more only after the last one was rewritten and its tag
 //! flushed: there is no moment at which hardware caches what an unmap does not reach.
 //!
-//! An attachment, and with it the tag, stays until the domain goes. So a device can always come
-//! back to a domain that it has left: that allocates nothing, and cannot fail. The C core brings
-//! devices back when it must not fail, to default domains above all.
+//! An attachment, and with it the tag, stays until the domain goes, and can be there before the
+//! first route ([`Domain::reserve`]). So a device can always come (back) to a domain that is made
+//! for its instance: that allocates nothing, and cannot fail. The C core does so where it must not
+//! fail: at first, when a device leaves another domain, and when it undoes a change.
 //!
 //! Routes hold a reference to the domain. The table is therefore not freed while an entry points
 //! at it, whatever a caller does.
@@ -86,6 +87,8 @@ pub struct Domain {
     /// The device TLBs among what must be reached, of all instances.
     #[pin]
     device_tlbs: RcuList<CachedBy>,
+    /// Routes that lead here, of all instances. Changed under `lock`.
+    routes: Atomic<u64>,
     /// Serialises attaching to and leaving the domain.
     #[pin]
     lock: Mutex<()>,
@@ -103,6 +106,7 @@ impl Domain {
                 table,
                 attachments <- RcuList::new(),
                 device_tlbs <- RcuList::new(),
+                routes: Atomic::new(0),
                 lock <- new_mutex!(()),
             }),
             GFP_KERNEL,
@@ -177,12 +181,14 @@ impl Domain {
     /// Whether an instance may have cached what the caller has cleared before.
     #[inline]
     fn is_attached(&self) -> bool {
-        // The caller has cleared an entry, and reads the list, and the counts in it. Who attaches
-        // has counted a route, and has its instance read the table. Each must see what the other
-        // has written first: either the route is found here, or the instance does not see the old
-        // entry any more. Writing the hardware's entry and waiting for it is the other barrier.
+        // The caller has cleared an entry, and reads how many routes there are, here and in the
+        // list. Who attaches has counted a route, and has its instance read the table. Each must
+        // see what the other has written first: either the route is found here, or the instance
+        // does not see the old entry any more. Writing the hardware's entry and waiting for it is
+        // the other barrier.
         smp_mb();
-        !self.attachments.is_empty()
+        // Acquire: what is not used any more is freed after the flush of who has left.
+        load_acquire(&self.routes) != 0
     }
 
     /// One invalidation per instance, all of them sent even if one fails.
@@ -192,7 +198,7 @@ impl Domain {
         let mut result = Ok(());
         for attachment in self.attachments.iter(&guard) {
             let Attachment { instance, tag, .. } = attachment;
-            // Acquire: what is not used any more is freed after the flush of who has left.
+            // Acquire: as in `is_attached`.
             if load_acquire(&attachment.routes) == 0 {
                 continue;
             }
@@ -203,31 +209,42 @@ impl Domain {
         result
     }
 
+    /// Takes what a route of the instance to the domain needs, for when there will be one.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOSPC`: the instance has no more tags.
+    /// - `ENODEV`: its driver is being unloaded.
+    /// - `ENOMEM`.
+    pub fn reserve(&self, instance: &Arc<Instance>) -> Result {
+        let _lock = self.lock.lock();
+        if self.attachment(instance, &rcu::read_lock()).is_some() {
+            return Ok(());
+        }
+        let owner = instance.owner().map(module::Pin::new).transpose()?;
+        self.attachments.push(Attachment {
+            tag: instance.alloc_tag()?,
+            instance: instance.clone(),
+            routes: Atomic::new(0),
+            _owner: owner,
+        })
+    }
+
     /// Counts one more route to the domain, and returns the tag to use for it. From here on,
     /// invalidations of the domain reach the instance.
     ///
     /// # Errors
     ///
-    /// None if a route of the instance has led here before. Else
-    ///
-    /// - `ENOSPC`: the instance has no more tags.
-    /// - `ENODEV`: its driver is being unloaded.
-    /// - `ENOMEM`.
+    /// None after [`reserve`](Self::reserve), or if a route of the instance has led here before.
+    /// Else as of that.
     pub(crate) fn enter(&self, instance: &Arc<Instance>) -> Result<Tag> {
+        self.reserve(instance)?;
         let _lock = self.lock.lock();
-        if let Some(attachment) = self.attachment(instance, &rcu::read_lock()) {
-            attachment.routes.add(1, Relaxed);
-            return Ok(attachment.tag);
-        }
-        let owner = instance.owner().map(module::Pin::new).transpose()?;
-        let tag = instance.alloc_tag()?;
-        self.attachments.push(Attachment {
-            instance: instance.clone(),
-            tag,
-            routes: Atomic::new(1),
-            _owner: owner,
-        })?;
-        Ok(tag)
+        let guard = rcu::read_lock();
+        let attachment = self.attachment(instance, &guard).ok_or(EINVAL)?;
+        attachment.routes.add(1, Relaxed);
+        self.routes.add(1, Relaxed);
+        Ok(attachment.tag)
     }
 
     /// From here on, invalidations of the domain reach the TLB of the device as well, whose ATS is
@@ -266,6 +283,7 @@ impl Domain {
         if flushed.is_ok() {
             // Release: who finds no route finds what is cached flushed.
             attachment.routes.fetch_sub(1, Release);
+            self.routes.fetch_sub(1, Release);
         }
         drop(guard);
         self.forget_device_tlb(endpoint, route);
@@ -374,6 +392,29 @@ mod tests {
         drop(domain);
         assert_eq!(other.enter(device.instance()), Ok(Tag(1)));
         other.leave(&device, Route::Rid)
+    }
+
+    #[test]
+    fn what_is_reserved_is_there() -> Result {
+        let mut unit = Unit::new(Limits {
+            last_tag: 1,
+            ..LIMITS
+        })?;
+        let device = unit.endpoint(&[0x10])?;
+        let [domain, other] = [recorder::domain()?, recorder::domain()?];
+        for _ in 0..2 {
+            domain.reserve(device.instance())?;
+            assert_eq!(unit.instance.domains(), 1);
+        }
+        assert_eq!(other.reserve(device.instance()), Err(ENOSPC));
+        // Nobody is there yet.
+        domain.flush_all()?;
+        assert!(unit.driver.was_told(&[])?);
+        assert_eq!(domain.enter(device.instance()), Ok(Tag(1)));
+        domain.leave(&device, Route::Rid)?;
+        drop(domain);
+        assert_eq!(unit.instance.domains(), 0);
+        Ok(())
     }
 
     #[test]
