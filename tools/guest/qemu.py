@@ -137,9 +137,19 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How many seconds a machine has."""
+
+    whole: float
+    # Until it says `begun`: what comes before hangs or takes a few seconds.
+    beginning: float
+    begun: str
+
+
 def run(
     command: list[str],
-    limit: float,
+    limits: Limits,
     log: Path,
     on_line: Callable[[str], None],
     on_request: Callable[[str], str],
@@ -166,8 +176,10 @@ def run(
             timed_out.set()
             _kill(process)
 
-        timer = threading.Timer(limit, expire)
-        timer.start()
+        whole = threading.Timer(limits.whole, expire)
+        beginning = threading.Timer(min(limits.beginning, limits.whole), expire)
+        whole.start()
+        beginning.start()
         try:
             assert process.stdout and process.stdin
             for raw in process.stdout:
@@ -175,6 +187,8 @@ def run(
                 log_file.flush()
                 line = clean(raw.decode(errors="replace"))
                 lines.append(line)
+                if limits.begun in line:
+                    beginning.cancel()
                 on_line(line)
                 request = without_prefix(line).strip()
                 if request.startswith("@host "):
@@ -185,7 +199,8 @@ def run(
                         os.write(process.stdin.fileno(), answer.encode() + b"\n")
             process.wait()
         finally:
-            timer.cancel()
+            beginning.cancel()
+            whole.cancel()
             _running.discard(process)
             _kill(process)
     return Exit(time.monotonic() - start, process.returncode, timed_out.is_set(), lines)

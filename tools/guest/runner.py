@@ -17,6 +17,8 @@ from .paths import Paths
 
 END_MARK = "# guest: done"
 INIT_MARK = "Run /init as init process"
+# Seconds until there; a few on an idle host.
+BOOT_LIMIT = 100
 
 
 @dataclass
@@ -85,9 +87,8 @@ def _boot(
         command = qemu.command_line(
             machine, paths.boot, folder, trace_file, accel, interactive=False
         )
-        ended = qemu.run(
-            command, machine.time_limit, log, on_line, lambda ask: actions.answer(host, ask)
-        )
+        limits = qemu.Limits(machine.time_limit, BOOT_LIMIT * slowness, INIT_MARK)
+        ended = qemu.run(command, limits, log, on_line, lambda ask: actions.answer(host, ask))
         host.close()
     return ended, trace.read(trace_file, host.marks)
 
@@ -123,7 +124,7 @@ def judge(machine: Machine, ended: qemu.Exit, seen: trace.Trace, log: Path) -> O
         cases.append(Result(f"{machine.name}/host/{name}", status, [note]))
 
     if ended.timed_out:
-        note = f"still running after {machine.time_limit} s: killed"
+        note = f"still running after {ended.seconds:.0f} s: killed"
         verdict("time limit", False, "; ".join([note, *results.errors]))
     elif not any(END_MARK in line for line in ended.console):
         note = f"QEMU ended (status {ended.status}) before the tests did"
