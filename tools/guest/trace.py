@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 EVENTS = (
     "vtd_inv_desc",  # each descriptor, as fetched from the queue
@@ -64,9 +65,8 @@ _CONTEXT = {1: Inv.CONTEXT_GLOBAL, 2: Inv.CONTEXT_DOMAIN, 3: Inv.CONTEXT_DEVICE}
 _IOTLB = {1: Inv.IOTLB_GLOBAL, 2: Inv.IOTLB_DOMAIN, 3: Inv.IOTLB_PAGES}
 
 
-@dataclass(frozen=True)
-class Descriptor:
-    """One invalidation descriptor."""
+class Descriptor(NamedTuple):
+    """One invalidation descriptor. (There may be a million: a tuple is made fastest.)"""
 
     kind: Inv
     domain: int  # where the kind has one
@@ -75,8 +75,7 @@ class Descriptor:
     source: int  # CONTEXT_DEVICE, device TLB
 
 
-@dataclass(frozen=True)
-class Fill:
+class Fill(NamedTuple):
     """A translation that entered the IOTLB."""
 
     source: int
@@ -113,6 +112,8 @@ class Trace:
 
     _lines: list[str] = field(default_factory=list, repr=False)
     _marks: dict[str, int] = field(default_factory=dict, repr=False)
+    # Of these lines, by marks: many checks look at the same part.
+    _parts: dict[tuple[str | None, str | None], "Trace"] = field(default_factory=dict, repr=False)
 
     def count(self, kind: Inv) -> int:
         """How many descriptors of that kind."""
@@ -132,9 +133,11 @@ class Trace:
 
     def between(self, first: str | None, last: str | None) -> "Trace":
         """The part between two marks of the guest (None: from the start, to the end)."""
-        begin = 0 if first is None else self._mark(first)
-        end = len(self._lines) if last is None else self._mark(last)
-        return parse(self._lines[begin:end])
+        if (first, last) not in self._parts:
+            begin = 0 if first is None else self._mark(first)
+            end = len(self._lines) if last is None else self._mark(last)
+            self._parts[first, last] = parse(self._lines[begin:end])
+        return self._parts[first, last]
 
     def _mark(self, name: str) -> int:
         if name not in self._marks:
@@ -159,6 +162,8 @@ def decode(low: int, high: int) -> Descriptor:
         kind = _IOTLB.get(granularity, Inv.RESERVED)
     else:
         kind = _BY_TYPE.get(kind_number, Inv.RESERVED)
+    if kind is Inv.WAIT:
+        return Descriptor(kind, 0, 0, 0, 0)
     source = low >> 32 & 0xFFFF if kind in (Inv.CONTEXT_DEVICE, Inv.DEVICE_TLB) else 0
     address, mask_lg2 = 0, 0
     if kind is Inv.IOTLB_PAGES:
@@ -187,7 +192,7 @@ def read(file: Path, marks: dict[str, int] | None = None) -> Trace:
     return trace
 
 
-_EVENT = re.compile(r"^(?:\d+@\d+\.\d+:)?(\w+) ?(.*)$")
+_EVENT = re.compile(r"(?:\d+@\d+\.\d+:)?(vtd_\w+) ?(.*)$")
 _NUMBER = r"(0x[0-9a-f]+|\d+)"
 _DESCRIPTOR = re.compile(rf"high {_NUMBER} low {_NUMBER}")
 _FILL = re.compile(rf"sid {_NUMBER} iova {_NUMBER} slpte {_NUMBER} domain {_NUMBER}")
@@ -200,12 +205,13 @@ _SWITCH = re.compile(r"Device ([0-9a-f:.]+) switching address space \(iommu enab
 def parse(lines: list[str]) -> Trace:
     """A trace from its lines. Lines of other kinds of log are skipped."""
     trace = Trace(_lines=lines)
+    names = []
     for line in lines:
         match = _EVENT.match(line)
-        if not match or not match[1].startswith("vtd_"):
+        if not match:
             continue
-        name, words = match[1], match[2]
-        trace.events[name] += 1
+        name, words = match.groups()
+        names.append(name)
         if name == "vtd_inv_desc":
             high, low = _numbers(_DESCRIPTOR, words, line)
             trace.descriptors.append(decode(low, high))
@@ -227,6 +233,7 @@ def parse(lines: list[str]) -> Trace:
                 trace.passed_through[bdf(switch[1])] += 1
         elif name.startswith(("vtd_err", "vtd_warn")):
             trace.complaints.append(line)
+    trace.events.update(names)
     return trace
 
 
