@@ -5,11 +5,11 @@ that fail one after the other."""
 from typing import Any
 
 from . import vtd_checks
-from .devices import nvme, testdev
+from .devices import testdev
 from .firmware_machines import KEEP_OFF, RESERVED
 from .machine import Machine
 from .power_machines import ACTIONS
-from .vtd_machines import NVME, TESTDEV, slot, vtd
+from .vtd_machines import TESTDEV, slot, vtd
 
 SECOND = "0000:00:0b.0"
 
@@ -31,10 +31,10 @@ def debug_only(name: str, summary: str, test: str, **fields: Any) -> Machine:
 
 
 def sweep(name: str, summary: str, test: str, **fields: Any) -> Machine:
-    """A machine for a script that has allocations fail: each is the work of many."""
-    machine = debug_only(
-        name, summary, test, cmdline=f"iommu.strict=1 {fields.pop('cmdline', '')}".strip(), **fields
-    )
+    """A machine for a script that has allocations fail: each is the work of many. One CPU:
+    the kernel allocates for every CPU there is."""
+    cmdline = f"iommu.strict=1 {fields.pop('cmdline', '')}".strip()
+    machine = debug_only(name, summary, test, cmdline=cmdline, cpus=1, **fields)
     machine.files["failing.sh"] = "tests/guest/lib/failing.sh"
     return machine
 
@@ -46,7 +46,7 @@ MACHINES: tuple[Machine, ...] = (
         "each allocation of loading fails in turn",
         "sweep_load",
         settings={"RESERVED": f"{RESERVED:#x}"},
-        devices=(nvme(address=slot(NVME), mib=64), testdev(address=slot(TESTDEV))),
+        devices=(testdev(address=slot(TESTDEV)),),
         load=(),
         load_drivers=False,
         include=("rust_iommu", "rust_vtd"),

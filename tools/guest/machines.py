@@ -29,13 +29,14 @@ MACHINES: tuple[Machine, ...] = (
         devices=(nvme(address="4"),),
         checks=(checks.iommu_untouched,),
     ),
+    # Some take long: nobody has to wait for them in the end.
+    *debug_machines.MACHINES,
     *vtd_machines.MACHINES,
     *firmware_machines.MACHINES,
     *takeover_machines.MACHINES,
     *power_machines.MACHINES,
     *fault_machines.MACHINES,
     *bench_machines.MACHINES,
-    *debug_machines.MACHINES,
 )
 
 
