@@ -323,8 +323,8 @@ unsafe extern "C" fn unmap_pages_callback(
     let this = unsafe { PagingDomain::from_raw(c) };
     // SAFETY: The C core gives an initialised gather, for this call alone.
     let gather = unsafe { Gather::from_raw(gather) };
-    // The product is at most the size of what was mapped.
-    let len = pgsize.saturating_mul(pgcount);
+    // Nothing wraps: the product is at most the size of what was mapped.
+    let len = pgsize.wrapping_mul(pgcount);
     this.table.unmap(Iova(iova as u64), len, gather)
 }
 

@@ -57,7 +57,7 @@ pub(crate) struct Table<F: Format> {
     pub(crate) descriptor: Descriptor,
     pub(crate) numa: NumaNode,
     /// Greatest address that can be mapped.
-    last_iova: Iova,
+    pub(crate) last_iova: Iova,
     /// Greatest address that can be mapped to.
     last_pa: PhysAddr,
 }

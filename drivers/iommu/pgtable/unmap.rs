@@ -28,14 +28,62 @@ impl<F: Format> Table<F> {
     /// Unmaps up to `len` bytes; see [`PageTable::unmap`](iommu_core::table::PageTable::unmap).
     #[inline]
     pub(crate) fn unmap_range(&self, iova: Iova, len: usize, gather: &mut Gather) -> usize {
+        // Most requests are for one leaf.
+        if self.unmap_leaf(iova, len, gather) {
+            return len;
+        }
+        self.unmap_any(iova, len, gather)
+    }
+
+    /// Unmaps the leaf at `iova`, if there is one of `len` bytes. Returns whether there was.
+    ///
+    /// As [`unmap_any`](Self::unmap_any), in fewer instructions: at each step, what is not as it
+    /// mostly is is left to that. The order of the checks is part of it.
+    #[inline(always)]
+    fn unmap_leaf(&self, iova: Iova, len: usize, gather: &mut Gather) -> bool {
+        // 64 KiB, say, has no bit in common with the size of any leaf.
+        // CAST: `usize` has 64 bits on every kernel we build for.
+        let size = F::PAGE_SIZES & len as u64;
+        if size == 0 {
+            return false;
+        }
+        let span_lg2 = size.trailing_zeros();
+        // CAST: As above.
+        let offsets = (len as u64).wrapping_sub(1);
+        if iova.0 & offsets != 0 {
+            return false;
+        }
+        // The sum of the two, as they have no bit in common.
+        let last = Iova(iova.0 | offsets);
+        if last > self.last_iova {
+            return false;
+        }
+        let mut node = self.root.node();
+        while !node.level().is_at_most(span_lg2) {
+            match node.visible_table(iova) {
+                Some(child) => node.enter(child),
+                None => return false,
+            }
+        }
+        // `len` may still be more than one span.
+        let cleared = node.level().len_of(1) == len && node.clear_leaf(iova);
+        if let Some(range) = IovaRange::new(iova, last).filter(|_| cleared) {
+            gather.add_range(range);
+        }
+        cleared
+    }
+
+    /// Unmaps up to `len` bytes, whatever is there.
+    #[inline(never)]
+    fn unmap_any(&self, iova: Iova, len: usize, gather: &mut Gather) -> usize {
         if self.input(iova, len).is_none() {
             return 0;
         }
-        // Most requests are for one page: see `map_pages`.
         let mut done = self.unmap_run(iova, len, gather);
         if done != 0 && done < len {
             done = self.unmap_on(iova, len, done, gather);
         }
+        // CAST: `usize` has 64 bits on every kernel we build for.
         if let Some(range) = IovaRange::with_len(iova, done as u64) {
             gather.add_range(range);
         }
@@ -71,9 +119,6 @@ impl<F: Format> Table<F> {
                 Item::Table(child) => node.enter(child),
                 Item::Empty | Item::Leaf(_) => return 0,
             }
-        }
-        if len == node.level().len_of(1) && node.clear_leaf(iova) {
-            return len;
         }
         loop {
             let level = node.level();
