@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Accesses to shared words that are one instruction: `READ_ONCE()`, `WRITE_ONCE()`,
-//! `smp_load_acquire()` and `rcu_dereference()`.
+//! `smp_load_acquire()` and `rcu_dereference()`; and `smp_mb()`, which is one, too.
 //!
 //! The methods of [`Atomic`] say the same, but each is a call to C on kernels that do not inline
 //! Rust's helpers, as stock ones do not. These are for the paths that every unmap takes.
@@ -11,6 +11,7 @@
 
 use core::sync::atomic::{
     compiler_fence,
+    fence,
     Ordering, //
 };
 use kernel::sync::atomic::{
@@ -55,4 +56,20 @@ pub fn load_acquire(word: &Atomic<u64>) -> u64 {
 #[inline(always)]
 pub fn load_acquire(word: &Atomic<u64>) -> u64 {
     word.load(kernel::sync::atomic::Acquire)
+}
+
+/// `smp_mb()`: a full barrier between CPUs.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub fn smp_mb() {
+    // ORDERING: A locked instruction or an `mfence`. The kernel's own is the former; to memory that
+    // CPUs share both do the same.
+    fence(Ordering::SeqCst);
+}
+
+/// `smp_mb()`: a full barrier between CPUs.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub fn smp_mb() {
+    kernel::sync::barrier::smp_mb();
 }

@@ -38,7 +38,10 @@ use iommu_ext::{
     gather::Gather,
     module,
     sync::{
-        marked::load_acquire,
+        marked::{
+            load_acquire,
+            smp_mb, //
+        },
         rcu_list::RcuList, //
     }, //
 };
@@ -51,7 +54,6 @@ use kernel::{
             Relaxed,
             Release, //
         },
-        barrier::smp_mb,
         rcu,
         Arc,
         Mutex, //
@@ -140,10 +142,10 @@ impl Domain {
             Caches::Leaves
         };
         let done = match gather.range() {
-            Some(range) => self.invalidate_instances(Scope::Range(range, caches)),
+            Some(range) => self.invalidate_instances(&Scope::Range(range, caches)),
             None => Ok(()),
         };
-        if caches == Caches::LeavesAndTables {
+        if gather.has_pages() {
             match done {
                 Ok(()) => gather.free_pages(),
                 Err(_) => gather.leak_pages(),
@@ -157,7 +159,7 @@ impl Domain {
     ///
     /// As [`Driver::invalidate`](crate::driver::Driver::invalidate).
     pub fn flush_all(&self) -> Result {
-        self.invalidate(Scope::Tag)
+        self.invalidate(&Scope::Tag)
     }
 
     /// Makes new mappings of `range` count, on instances that cache missing ones. Any context.
@@ -166,11 +168,11 @@ impl Domain {
     ///
     /// As [`Driver::invalidate`](crate::driver::Driver::invalidate).
     pub fn sync_map(&self, range: IovaRange) -> Result {
-        self.invalidate(Scope::Range(range, Caches::LeavesAndTables))
+        self.invalidate(&Scope::Range(range, Caches::LeavesAndTables))
     }
 
     #[inline]
-    fn invalidate(&self, scope: Scope) -> Result {
+    fn invalidate(&self, scope: &Scope) -> Result {
         if self.is_attached() {
             self.invalidate_instances(scope)
         } else {
@@ -193,7 +195,7 @@ impl Domain {
 
     /// One invalidation per instance, all of them sent even if one fails.
     #[inline]
-    fn invalidate_instances(&self, scope: Scope) -> Result {
+    fn invalidate_instances(&self, scope: &Scope) -> Result {
         let guard = rcu::read_lock();
         let mut result = Ok(());
         for attachment in self.attachments.iter(&guard) {
@@ -277,7 +279,7 @@ impl Domain {
         };
         let device_tlbs = DeviceTlbs::behind(instance, self.device_tlbs.iter(&guard));
         let driver = instance.driver();
-        let flushed = driver.invalidate(attachment.tag, Scope::Tag, device_tlbs);
+        let flushed = driver.invalidate(attachment.tag, &Scope::Tag, device_tlbs);
         // If the unit does not answer it may still walk the table. The route stays counted then, so
         // that no later unmap takes its invalidation for done and frees table pages.
         if flushed.is_ok() {

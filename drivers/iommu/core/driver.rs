@@ -108,5 +108,5 @@ pub trait Driver: Send + Sync {
     /// `EIO` or `ETIMEDOUT`: the hardware does not answer. The caller must then assume that it
     /// still uses what it had cached, and keep that memory allocated for good. A device that does
     /// not answer is no error: it is given up ([`Target::give_up`](crate::ats::Target::give_up)).
-    fn invalidate(&self, tag: Tag, scope: Scope, device_tlbs: DeviceTlbs<'_>) -> Result;
+    fn invalidate(&self, tag: Tag, scope: &Scope, device_tlbs: DeviceTlbs<'_>) -> Result;
 }

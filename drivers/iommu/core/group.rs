@@ -201,7 +201,7 @@ fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result<bool
     if instance.limits().flush_on_map {
         // Faults may be cached under the tag from before. A failure is logged by the driver, and
         // costs DMA faults, not safety.
-        let _ = driver.invalidate(tag, Scope::Tag, DeviceTlbs::none());
+        let _ = driver.invalidate(tag, &Scope::Tag, DeviceTlbs::none());
     }
     Ok(asks)
 }
@@ -265,7 +265,7 @@ impl Target {
                 if let Some(tag) = instance.limits().identity {
                     // A failure is logged by the driver; memory is not freed on its success.
                     let driver = instance.driver();
-                    let _ = driver.invalidate(tag, Scope::Tag, DeviceTlbs::none());
+                    let _ = driver.invalidate(tag, &Scope::Tag, DeviceTlbs::none());
                 }
             }
             Self::Domain(domain) => {

@@ -191,7 +191,7 @@ impl Instance {
             self.driver.set_route(&[id], Route::Rid, Entry::Blocked);
         }
         // A failure is logged by the driver; memory is not freed on its success.
-        let _ = self.driver.invalidate(tag, Scope::Tag, DeviceTlbs::none());
+        let _ = self.driver.invalidate(tag, &Scope::Tag, DeviceTlbs::none());
     }
 
     /// How many domains have, or have had, a route of this unit that leads to them.

@@ -153,8 +153,8 @@ impl Driver for Recorder {
         }
     }
 
-    fn invalidate(&self, tag: Tag, scope: Scope, _: DeviceTlbs<'_>) -> Result {
-        self.note(Call::Flush(tag, scope));
+    fn invalidate(&self, tag: Tag, scope: &Scope, _: DeviceTlbs<'_>) -> Result {
+        self.note(Call::Flush(tag, *scope));
         if self.hangs.load(Relaxed) {
             return Err(EIO);
         }

@@ -106,15 +106,16 @@ impl Unit {
     fn context_entry(&self, entry: &Entry<'_>) -> Result<ContextEntry> {
         match *entry {
             Entry::Blocked => Ok(ContextEntry::ABSENT),
-            Entry::Identity => {
-                ContextEntry::pass_through(self.most_levels(), DomainId::try_from(IDENTITY)?)
-            }
+            Entry::Identity => ContextEntry::pass_through(
+                self.most_levels(),
+                DomainId::of(IDENTITY).ok_or(EINVAL)?,
+            ),
             Entry::Table {
                 table,
                 tag,
                 device_tlb,
             } => {
-                let did = DomainId::try_from(tag)?;
+                let did = DomainId::of(tag).ok_or(EINVAL)?;
                 if device_tlb {
                     ContextEntry::second_stage_and_device_tlb(table, did)
                 } else {
@@ -241,20 +242,22 @@ impl Driver for Unit {
         let _ = self.flush_write_buffer();
     }
 
-    fn invalidate(&self, tag: Tag, scope: Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
-        let did = DomainId::try_from(tag)?;
+    fn invalidate(&self, tag: Tag, scope: &Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
+        let did = DomainId::of(tag).ok_or(EINVAL)?;
         if self.features.write_buffer {
             self.flush_write_buffer()?;
         }
         // Most unmaps are of one block, and most devices have no TLB.
         if let (Scope::Range(range, caches), Some(max_order)) =
-            (scope, self.features.page_selective)
+            (*scope, self.features.page_selective)
         {
             let block = Block::of(range, max_order).filter(|_| device_tlbs.is_empty());
             if let Some(block) = block {
-                return self
-                    .queue
-                    .submit_one(Descriptor::IotlbPages { did, block, caches });
+                let request = Descriptor::IotlbPages { did, block, caches };
+                if self.queue.try_one(request)? {
+                    return Ok(());
+                }
+                return self.invalidate_all(did, scope, DeviceTlbs::none());
             }
         }
         self.invalidate_all(did, scope, device_tlbs)
@@ -264,13 +267,13 @@ impl Driver for Unit {
 impl Unit {
     /// Has the unit and the devices drop all that is in `scope`.
     #[inline(never)]
-    fn invalidate_all(&self, did: DomainId, scope: Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
+    fn invalidate_all(&self, did: DomainId, scope: &Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
         // Each round but the last finds one more device that is passed over in the next one.
         loop {
             // The unit executes requests for device TLBs after those for the IOTLB that were sent
             // before them (6.5.2.11).
             let devices = device_tlbs.clone();
-            let outcome = match scope {
+            let outcome = match *scope {
                 Scope::Tag => {
                     let devices = devices.map(|tlb| self.device_tlb_request(&tlb, Block::ALL));
                     let iotlb = core::iter::once(Descriptor::IotlbDomain(did));

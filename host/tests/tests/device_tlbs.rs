@@ -185,7 +185,7 @@ impl Driver for Plain {
         assert!(!is_early, "the device may ask before its ATS is on");
     }
 
-    fn invalidate(&self, tag: Tag, _: Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
+    fn invalidate(&self, tag: Tag, _: &Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
         let again = device_tlbs.clone();
         for target in device_tlbs {
             assert_eq!(target.id, ID);

@@ -91,7 +91,7 @@ impl Block {
         let differ = first ^ last;
         // Aligned, and all bits below the order differ: a first of zeros and a last of ones.
         let is_block = first & differ == 0 && differ & differ.wrapping_add(1) == 0;
-        let order = u64::BITS.wrapping_sub(differ.leading_zeros());
+        let order = differ.trailing_ones();
         (is_block && order <= u32::from(max_order)).then(|| Self::new(first, order))
     }
 
@@ -208,6 +208,19 @@ bitfield! {
     }
 }
 
+/// The drain bits of a unit's IOTLB descriptors. Made once, as every request needs them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct DrainBits(u64);
+
+impl From<Drain> for DrainBits {
+    fn from(drain: Drain) -> Self {
+        let low = IotlbLow::zeroed()
+            .with_dr(drain.reads)
+            .with_dw(drain.writes);
+        Self(low.into_raw())
+    }
+}
+
 impl Descriptor {
     /// The device whose TLB is to drop something, if that is what is requested.
     pub(super) fn device(self) -> Option<u16> {
@@ -220,16 +233,13 @@ impl Descriptor {
     /// The words of the descriptor, for a unit whose IOTLB invalidations can wait for what `drain`
     /// says. Pages are freed after an invalidation, so they always wait.
     #[inline]
-    pub(crate) fn encode(self, drain: Drain) -> [u64; 2] {
+    pub(crate) fn encode(self, drain: DrainBits) -> [u64; 2] {
         const GLOBAL: u64 = Granularity::Global as u64;
         const DOMAIN: u64 = Granularity::Domain as u64;
         const SELECTIVE: u64 = Granularity::Selective as u64;
 
         let context = ContextLow::zeroed().with_const_kind::<{ Type::Context as u64 }>();
-        let iotlb = IotlbLow::zeroed()
-            .with_const_kind::<{ Type::Iotlb as u64 }>()
-            .with_dr(drain.reads)
-            .with_dw(drain.writes);
+        let iotlb = IotlbLow::from_raw(drain.0).with_const_kind::<{ Type::Iotlb as u64 }>();
         match self {
             Self::ContextGlobal => [context.with_const_g::<GLOBAL>().into_raw(), 0],
             Self::ContextDevice { did, sid } => {
@@ -301,7 +311,7 @@ pub(crate) fn device_of([low, _]: [u64; 2]) -> Option<u16> {
 
 /// The descriptor to put in the place of one that the unit refuses: the widest of its kind, which
 /// has no operand that could be in error. `None` if there is none, or if it was refused itself.
-pub(crate) fn widest_like(words: [u64; 2], drain: Drain) -> Option<Descriptor> {
+pub(crate) fn widest_like(words: [u64; 2], drain: DrainBits) -> Option<Descriptor> {
     let kind = AnyLow::from_raw(words[0]).kind();
     [Descriptor::ContextGlobal, Descriptor::IotlbGlobal]
         .into_iter()
@@ -395,14 +405,11 @@ mod tests {
     use iommu_core::instance::Tag;
     use kernel::prelude::*;
 
-    const PLAIN: Drain = Drain {
-        reads: false,
-        writes: false,
-    };
+    const PLAIN: DrainBits = DrainBits(0);
 
     /// The domain ID of all tests.
     fn did() -> Result<DomainId> {
-        DomainId::try_from(Tag(0xabcd))
+        DomainId::of(Tag(0xabcd)).ok_or(EINVAL)
     }
 
     fn range(first: u64, last: u64) -> Result<IovaRange> {
@@ -429,10 +436,10 @@ mod tests {
                 caches,
             })
         };
-        let all = Drain {
+        let all = DrainBits::from(Drain {
             reads: true,
             writes: true,
-        };
+        });
         assert_eq!(Descriptor::IotlbGlobal.encode(PLAIN), [0x12, 0]);
         assert_eq!(Descriptor::IotlbGlobal.encode(all), [0xd2, 0]);
         assert_eq!(

@@ -58,7 +58,8 @@ use super::{
     counts::Counts,
     descriptor::{
         self,
-        Descriptor, //
+        Descriptor,
+        DrainBits, //
     }, //
 };
 use crate::regs::{
@@ -103,7 +104,7 @@ use kernel::{
 #[pin_data]
 pub(crate) struct Queue {
     regs: Arc<Regs>,
-    drain: Drain,
+    drain: DrainBits,
     ring: Ring,
     /// The unit was given up.
     broken: Atomic<bool>,
@@ -163,7 +164,7 @@ impl Queue {
         let ring = Ring::new(numa)?;
         Ok(pin_init!(Self {
             regs,
-            drain,
+            drain: drain.into(),
             ring,
             broken: Atomic::new(false),
             timed_out: Atomic::new(0),
@@ -252,15 +253,17 @@ impl Queue {
     }
 
     /// As [`submit`](Self::submit) of one request, in fewer instructions: most unmaps send no more.
-    /// For one place, where the kind of the request is known.
+    /// For one place, where the kind of the request is known. Returns whether the request is
+    /// complete. If not, as some device has not answered, it must be sent again.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
     #[inline(always)]
-    pub(crate) fn submit_one(&self, request: Descriptor) -> Result {
+    pub(crate) fn try_one(&self, request: Descriptor) -> Result<bool> {
         let ticket = self.enqueue(&mut core::iter::once(request))?;
         self.wait_for(&ticket)?;
-        if self.has_timed_out(&ticket) {
-            return self.send_again(core::iter::once(request))?.into_result();
-        }
-        Ok(())
+        Ok(!self.has_timed_out(&ticket))
     }
 
     /// Writes a batch to the ring, as soon as there is room.
@@ -350,6 +353,14 @@ impl Queue {
 
     /// Frees the slots of complete batches.
     fn reclaim(&self, state: &mut State) {
+        // Batches are complete in the order of the ring, and its last slot is the newest one's wait:
+        // mostly there is no more to look at.
+        // CAST: The unit writes the low half.
+        let (newest, number) = (state.next.wrapping_sub(1), state.batch as u32);
+        if self.ring.is_complete(newest, number) {
+            state.oldest = state.next;
+            return;
+        }
         for slot in state.taken_from(state.oldest) {
             if let Some(number) = self.ring.wait_in(slot) {
                 if !self.ring.is_complete(slot, number) {

@@ -37,14 +37,12 @@ impl DomainId {
     pub(crate) const fn value(self) -> u16 {
         self.0
     }
-}
 
-impl TryFrom<Tag> for DomainId {
-    type Error = Error;
-
-    /// `EINVAL` if the tag has more than the 16 bits that an entry holds.
-    fn try_from(tag: Tag) -> Result<Self> {
-        u16::try_from(tag.0).map(Self).map_err(|_| EINVAL)
+    /// The ID that the core has given as `tag`; `None` if that has more than the 16 bits that an
+    /// entry holds.
+    #[inline]
+    pub(crate) fn of(tag: Tag) -> Option<Self> {
+        u16::try_from(tag.0).ok().map(Self)
     }
 }
 
@@ -225,7 +223,7 @@ mod tests {
     use kernel::sync::atomic::Relaxed;
 
     fn did(number: u32) -> Result<DomainId> {
-        DomainId::try_from(Tag(number))
+        DomainId::of(Tag(number)).ok_or(EINVAL)
     }
 
     /// A table of `levels` levels at `root`.

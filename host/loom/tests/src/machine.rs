@@ -187,7 +187,7 @@ impl Driver for Unit {
         self.walk();
     }
 
-    fn invalidate(&self, _: Tag, _: Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
+    fn invalidate(&self, _: Tag, _: &Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
         let no_walk = self.walks.lock().unwrap();
         *self.cached.lock().unwrap() = false;
         drop(no_walk);

@@ -123,10 +123,14 @@ impl Queue {
     ///
     /// As the driver's.
     pub fn submit(&self, request: Request) -> Result {
-        self.queue.submit_one(match request {
+        let request = match request {
             Request::Contexts => Descriptor::ContextGlobal,
             Request::Translations => Descriptor::IotlbGlobal,
-        })
+        };
+        if self.queue.try_one(request)? {
+            return Ok(());
+        }
+        self.queue.submit(&[request])
     }
 
     /// What the handler of the fault event does.

@@ -26,7 +26,7 @@ fn words(physical: u16, queue_depth: u8, block: Block) -> [u64; 2] {
         queue_depth,
         block,
     };
-    request.encode(DRAIN)
+    request.encode(DRAIN.into())
 }
 
 /// First address and number of pages that the second word names.

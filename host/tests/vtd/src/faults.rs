@@ -7,8 +7,10 @@ use crate::{
     machine::{
         Machine,
         Running, //
-    }, //
+    },
+    tables::context::DomainId, //
 };
+use iommu_core::instance::Tag;
 use kernel::{
     machine,
     prelude::*,
@@ -174,7 +176,7 @@ fn fault_across_an_error(machine: &Machine, running: &Running, fault: &Fault) {
         granularity: 3,
     }]);
     machine.hardware.inject_on_error(fault);
-    let did = iommu_core::instance::Tag(3).try_into().unwrap();
+    let did = DomainId::of(Tag(3)).unwrap();
     let request = Descriptor::ContextDevice { did, sid: 3 };
     running.unit.queue.submit(&[request]).unwrap();
 }

@@ -30,7 +30,7 @@ use vtd_model::{
 };
 
 fn did(number: u32) -> DomainId {
-    DomainId::try_from(Tag(number)).unwrap()
+    DomainId::of(Tag(number)).unwrap()
 }
 
 /// Requests of all kinds.
@@ -132,7 +132,7 @@ fn what_is_refused_is_replaced_by_something_wider() {
             .unit
             .invalidate(
                 Tag(3),
-                Scope::Range(range, Caches::Leaves),
+                &Scope::Range(range, Caches::Leaves),
                 DeviceTlbs::none(),
             )
             .unwrap();

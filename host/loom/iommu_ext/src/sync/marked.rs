@@ -2,6 +2,7 @@
 
 //! Reads and writes of shared words: the interface of `rust/sync/marked.rs`.
 
+pub use kernel::sync::barrier::smp_mb;
 use kernel::sync::{
     atomic::{
         Acquire,
@@ -9,7 +10,7 @@ use kernel::sync::{
         AtomicType,
         Relaxed, //
     },
-    barrier::address_dependency, //
+    barrier::address_dependency,
 };
 
 /// `READ_ONCE()`.
