@@ -128,6 +128,29 @@ fn ranges_that_wrap() {
     assert_eq!(watched.lookup(u64::MAX), None);
 }
 
+/// Sizes that have a bit in common with that of a leaf, and those that do not, wherever they begin;
+/// and not made of whole pages, which are cut off.
+#[test]
+fn some_of_many_leaves() {
+    let mut watched = Watched::new(config(3, true));
+    for (page, base) in [(SIZE_4K, 0), (SIZE_2M, SIZE_1G)] {
+        for first in 0..9 {
+            for pages in 1..9 {
+                for more in [0, 1, page as usize - 1] {
+                    let all = 18 * page;
+                    assert_eq!(watched.map(base, 0, page, 18, READ_WRITE).1, Ok(()));
+                    let len = pages * page as usize;
+                    assert_eq!(watched.unmap(base + first * page, len + more), len);
+                    let rest = base + first * page + len as u64;
+                    watched.unmap(rest, (base + all - rest) as usize);
+                    watched.unmap(base, all as usize);
+                    watched.sync();
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn requests_that_are_refused() {
     let mut watched = Watched::new(Config {
