@@ -323,7 +323,7 @@ unsafe extern "C" fn unmap_pages_callback(
     let this = unsafe { PagingDomain::from_raw(c) };
     // SAFETY: The C core gives an initialised gather, for this call alone.
     let gather = unsafe { Gather::from_raw(gather) };
-    // Nothing wraps: the product is at most the size of what was mapped.
+    // Nothing wraps: the product is at most the size that the C core was asked to unmap.
     let len = pgsize.wrapping_mul(pgcount);
     this.table.unmap(Iova(iova as u64), len, gather)
 }

@@ -158,7 +158,8 @@ impl<'t, F: Format> Node<'t, F> {
 
     /// The table for `iova`, if there is one that hardware is known to see.
     ///
-    /// As [`item`](Self::item), in fewer instructions: after a mapping below it, a table is.
+    /// As [`item`](Self::item), in fewer instructions. Once something is mapped below it, a table is
+    /// marked so.
     #[inline]
     pub(crate) fn visible_table(self, iova: Iova) -> Option<Child<'t>> {
         let word = read_once(self.entry(iova));

@@ -35,13 +35,14 @@ impl<F: Format> Table<F> {
         self.unmap_any(iova, len, gather)
     }
 
-    /// Unmaps the leaf at `iova`, if there is one of `len` bytes. Returns whether there was.
+    /// Unmaps the leaf of `len` bytes at `iova`, if it is found. Returns whether it was; else nothing
+    /// has changed.
     ///
-    /// As [`unmap_any`](Self::unmap_any), in fewer instructions: at each step, what is not as it
-    /// mostly is is left to that. The order of the checks is part of it.
+    /// As [`unmap_any`](Self::unmap_any) in fewer instructions, which leaves to that whatever is not
+    /// as it mostly is.
     #[inline(always)]
     fn unmap_leaf(&self, iova: Iova, len: usize, gather: &mut Gather) -> bool {
-        // 64 KiB, say, has no bit in common with the size of any leaf.
+        // 64 KiB, say, has no bit in common with the size of any leaf: no need to look.
         // CAST: `usize` has 64 bits on every kernel we build for.
         let size = F::PAGE_SIZES & len as u64;
         if size == 0 {

@@ -9,7 +9,10 @@ use crate::{
             Block,
             Descriptor, //
         },
-        queue::Outcome, //
+        queue::{
+            Attempt,
+            Outcome, //
+        }, //
     },
     tables::context::{
         ContextEntry,
@@ -254,10 +257,10 @@ impl Driver for Unit {
             let block = Block::of(range, max_order).filter(|_| device_tlbs.is_empty());
             if let Some(block) = block {
                 let request = Descriptor::IotlbPages { did, block, caches };
-                if self.queue.try_one(request)? {
-                    return Ok(());
-                }
-                return self.invalidate_all(did, scope, DeviceTlbs::none());
+                return match self.queue.try_one(request)? {
+                    Attempt::Done => Ok(()),
+                    Attempt::TimedOut => self.invalidate_all(did, scope, DeviceTlbs::none()),
+                };
             }
         }
         self.invalidate_all(did, scope, device_tlbs)

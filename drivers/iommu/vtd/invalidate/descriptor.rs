@@ -208,7 +208,8 @@ bitfield! {
     }
 }
 
-/// The drain bits of a unit's IOTLB descriptors. Made once, as every request needs them.
+/// The drain bits of a unit's IOTLB descriptors. Made once, and not for each
+/// of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct DrainBits(u64);
 

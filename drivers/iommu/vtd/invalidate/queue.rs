@@ -127,6 +127,16 @@ pub(crate) enum Outcome {
     Silent(u16),
 }
 
+/// How one request has ended.
+#[must_use = "a request that has timed out must be sent again"]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Attempt {
+    /// It is complete.
+    Done,
+    /// Some device has not answered: the request may be lost, and must be sent again.
+    TimedOut,
+}
+
 impl Outcome {
     fn into_result(self) -> Result {
         match self {
@@ -253,17 +263,20 @@ impl Queue {
     }
 
     /// As [`submit`](Self::submit) of one request, in fewer instructions: most unmaps send no more.
-    /// For one place, where the kind of the request is known. Returns whether the request is
-    /// complete. If not, as some device has not answered, it must be sent again.
+    /// In the driver for one place only, where the kind of the request is known.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
     #[inline(always)]
-    pub(crate) fn try_one(&self, request: Descriptor) -> Result<bool> {
+    pub(crate) fn try_one(&self, request: Descriptor) -> Result<Attempt> {
         let ticket = self.enqueue(&mut core::iter::once(request))?;
         self.wait_for(&ticket)?;
-        Ok(!self.has_timed_out(&ticket))
+        Ok(if self.has_timed_out(&ticket) {
+            Attempt::TimedOut
+        } else {
+            Attempt::Done
+        })
     }
 
     /// Writes a batch to the ring, as soon as there is room.
@@ -353,8 +366,9 @@ impl Queue {
 
     /// Frees the slots of complete batches.
     fn reclaim(&self, state: &mut State) {
-        // Batches are complete in the order of the ring, and its last slot is the newest one's wait:
-        // mostly there is no more to look at.
+        // The last slot in use is the newest batch's wait, and a wait is complete after all that is
+        // before it (6.5.2.8): mostly there is no more to look at. Waits that the unit drops are no
+        // exception: it goes on only when `time_out` has ended them.
         // CAST: The unit writes the low half.
         let (newest, number) = (state.next.wrapping_sub(1), state.batch as u32);
         if self.ring.is_complete(newest, number) {

@@ -62,7 +62,10 @@ use source::{
 use addr::PhysAddr;
 use invalidate::{
     descriptor::Descriptor,
-    queue, //
+    queue::{
+        self,
+        Attempt, //
+    }, //
 };
 use kernel::{
     machine,
@@ -127,10 +130,10 @@ impl Queue {
             Request::Contexts => Descriptor::ContextGlobal,
             Request::Translations => Descriptor::IotlbGlobal,
         };
-        if self.queue.try_one(request)? {
-            return Ok(());
+        match self.queue.try_one(request)? {
+            Attempt::Done => Ok(()),
+            Attempt::TimedOut => self.queue.submit(&[request]),
         }
-        self.queue.submit(&[request])
     }
 
     /// What the handler of the fault event does.

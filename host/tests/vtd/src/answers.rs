@@ -204,6 +204,39 @@ fn only_the_device_that_does_not_answer_is_given_up() {
     }
 }
 
+/// A device that has been asked before, and has answered, is not among those that may be to blame.
+#[test]
+fn who_has_answered_is_not_suspected() {
+    const OTHER: u16 = 0x0050;
+    for seed in 1..10 {
+        let mut setup = Setup::new(seed);
+        setup.machine.hardware.name_silent(false);
+        let mut ids = KVec::new();
+        ids.push(OTHER.into(), GFP_KERNEL).unwrap();
+        let name = CString::try_from(c"0000:00:0a.0").unwrap();
+        let tlb = Ats::new(&setup.machine, OTHER, 4, false).device_tlb();
+        let other = setup.running.instance.probe(name, ids, Some(tlb)).unwrap();
+        let group = Group::new().unwrap();
+        group.join(other.clone()).unwrap();
+        let space = Space::new(&other);
+        let target = Target::Domain(space.domain.clone());
+        group.attach(&other, Route::Rid, target).unwrap();
+
+        space.domain.flush_all().unwrap();
+        setup.machine.hardware.set_conduct(SID, Conduct::Silent);
+        print::captured();
+        assert_eq!(setup.unmap(), None, "seed {seed}");
+        let told = print::captured().concat();
+        assert!(told.contains("requester 0x0048"), "{told}");
+        assert!(!told.contains("requester 0x0000"), "{told}");
+
+        group.leave(&other, &Target::Blocked);
+        setup.running.instance.release(&other);
+        drop((space, other, group));
+        setup.end();
+    }
+}
+
 /// A device that never answers may keep what it has. It must not get anywhere with it.
 #[test]
 fn a_device_that_does_not_answer_gets_nowhere() {

@@ -10,7 +10,7 @@ use kernel::sync::{
         AtomicType,
         Relaxed, //
     },
-    barrier::address_dependency,
+    barrier::address_dependency, //
 };
 
 /// `READ_ONCE()`.
