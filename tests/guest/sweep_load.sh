@@ -25,9 +25,12 @@ unload() { echo 1 >/sys/class/iommu/dmar0/detach && rmmod rust_vtd; }
 no_pages() { [ "$(table_pages)" -eq 0 ]; }
 
 nothing_there() {
-	ls /sys/class/iommu /sys/kernel/iommu_groups /sys/kernel/debug | grep -E 'dmar|^[0-9]|rust_vtd' && return 1
-	[ ! -d /sys/module/rust_vtd ] && ! grep -E 'dmar0|rust_vtd' /proc/iomem /proc/interrupts &&
-		wait_for 1 no_pages && [ "$(testdev_write)" = 0x00000000 ]
+	for left in /sys/class/iommu/* /sys/kernel/iommu_groups/* /sys/kernel/debug/*dmar* \
+		/sys/kernel/debug/rust_vtd* /sys/module/rust_vtd; do
+		[ ! -e "$left" ] || { echo "$left is left"; return 1; }
+	done
+	! grep -E 'dmar0|rust_vtd' /proc/iomem /proc/interrupts && wait_for 1 no_pages &&
+		[ "$(testdev_write)" = 0x00000000 ]
 }
 check "nothing is there" nothing_there
 sweep "loading rust_vtd" failing_program "insmod /modules/rust_vtd.ko" unload nothing_there
