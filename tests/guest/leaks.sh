@@ -10,14 +10,14 @@
 begin
 
 kmemleak=/sys/kernel/debug/kmemleak
-detach=/sys/class/iommu/dmar0/detach
 
 # let_go: takes the drivers off all functions, and ends our modules.
 let_go() {
 	[ ! -d /sys/module/rust_iommu_dmatest ] || rmmod rust_iommu_dmatest || return
-	if [ -e "$detach" ]; then
-		let_all_go && echo 1 >"$detach" || return
-	fi
+	# Not always dmar0: a unit that is listed may be absent.
+	for detach in /sys/class/iommu/dmar*/detach; do
+		[ ! -e "$detach" ] || { let_all_go && echo 1 >"$detach"; } || return
+	done
 	for module in rust_vtd rust_iommu; do
 		[ ! -d "/sys/module/$module" ] || rmmod "$module" || return
 	done
