@@ -6,6 +6,7 @@
 # after what did not load there is no unit, no group and no table.
 
 . /lib.sh
+. /devices.sh
 . /registers.sh
 . /failing.sh
 . /pages.sh
@@ -33,7 +34,7 @@ nothing_there() {
 		[ "$(testdev_write)" = 0x00000000 ]
 }
 check "nothing is there" nothing_there
-sweep "loading rust_vtd" failing_program "insmod /modules/rust_vtd.ko" unload nothing_there
+sweep "loading rust_vtd" failing_program "finit_module /modules/rust_vtd.ko" unload nothing_there
 
 check "rust_vtd loads" load rust_vtd
-equal "the device still reaches its memory" 0x00000000 "$(testdev_write)"
+equal "the device is in a domain" DMA "$(group_type "$TESTDEV")"

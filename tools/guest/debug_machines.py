@@ -52,6 +52,7 @@ MACHINES: tuple[Machine, ...] = (
         load=(),
         load_drivers=False,
         include=("rust_iommu", "rust_vtd"),
+        programs=("finit_module",),
         cmdline=KEEP_OFF,
         expected_splats=(r"remove_proc_entry", r"Call Trace"),
     ),

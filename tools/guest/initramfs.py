@@ -7,6 +7,7 @@ take longer to unpack it than the host to make it.
 In the guest:
     /init /lib.sh       from tests/guest/
     /tests/NAME.sh      the machine's scripts
+    /bin                busybox, and the machine's programs (programs.py)
     /modules/NAME.ko    and NAME.deps, what to load before it
     /config             shell variables for the scripts: MODE TESTS ARCH MACHINE CPUS
                         RELEASE (of the kernel), and the machine's settings
@@ -17,6 +18,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
+from . import programs
 from .cpio import Archive
 from .errors import UsageError, unknown
 from .kmodules import ModuleStore, canonical
@@ -40,6 +42,8 @@ def compose(machine: Machine, paths: Paths, tests: list[str] | None) -> bytes:
         if not file.is_file():
             raise UsageError(f"machine {machine.name} wants {source}, which does not exist")
         archive.file(target, file.read_bytes(), 0o755)
+    for name in machine.programs:
+        archive.file(f"bin/{name}", programs.build(name, paths), 0o755)
     archive.file("config", _config(machine, paths, tests).encode())
     return _acpi_tables(machine) + archive.finish()
 

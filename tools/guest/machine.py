@@ -59,6 +59,8 @@ class Machine:
     refuses: dict[str, str] = field(default_factory=dict)
     # Files for the guest: path there -> path in the clone.
     files: dict[str, str] = field(default_factory=dict)
+    # Programs for the guest: tests/programs/<name>.c, as /bin/<name> there.
+    programs: tuple[str, ...] = ()
     # Settings for the guest's scripts, as shell variables.
     settings: dict[str, str] = field(default_factory=dict)
     # ACPI tables the kernel shall use instead of the firmware's: signature in

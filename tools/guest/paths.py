@@ -35,6 +35,11 @@ class Paths:
         """The kernel to boot, with its modules (tools/env.d/make-stock, make-debug)."""
         return _layer(self.kernel, self.arch)
 
+    @functools.cached_property
+    def source(self) -> Path:
+        """The kernel's sources."""
+        return _layer("source", self.arch)
+
 
 def _layer(what: str, arch: str) -> Path:
     command = ["env", f"ARCH={arch}", str(CLONE / "tools" / "env"), "path", what]
