@@ -19,7 +19,7 @@ def summary_line(outcome: Outcome) -> str:
         + (f", {len(outcome.failures)} failed" if outcome.failures else "")
         + (f", {skipped} skipped" if skipped else "")
         + f"  ({outcome.seconds:.0f}s)"
-        + ("  (hung before init, started again)" if outcome.started_again else "")
+        + ("  (ended before init, started again)" if outcome.started_again else "")
     )
 
 

@@ -52,21 +52,32 @@ def run(
 ) -> Outcome:
     """Boots the machine, runs its tests (or those given) and judges.
 
-    A kernel that hangs before it starts init, and so before anything of ours, is
-    started once more, and the report says so: under emulation the stock kernel now
-    and then does not get past bringing up its CPUs.
+    A kernel that hangs or panics before it starts init, and so before anything of
+    ours, is started once more, and the report says so: under emulation the stock
+    kernel now and then does not get past bringing up its CPUs, or meets the
+    breakpoint by which it patches its own code.
     """
     paths.logs.mkdir(parents=True, exist_ok=True)
     tests = list(machine.tests) if tests is None else tests
     log, trace_file = _log_files(machine, paths)
     ended, seen = _boot(machine, paths, accel, tests, on_line)
-    hung = ended.timed_out and not any(INIT_MARK in line for line in ended.console)
-    if hung:
-        log.replace(log.with_suffix(".hung.log"))
+    stuck = before_init(ended)
+    if stuck:
+        log.replace(log.with_suffix(".first.log"))
         ended, seen = _boot(machine, paths, accel, tests, on_line)
     outcome = judge(machine, ended, seen, log)
-    outcome.started_again = hung
+    outcome.started_again = stuck
     return outcome
+
+
+def before_init(ended: qemu.Exit) -> bool:
+    """Whether there was a kernel, and it did not get as far as to start init. (QEMU
+    ends at once, and without one, if it is asked for what it does not have.)"""
+
+    def said(words: str) -> bool:
+        return any(words in line for line in ended.console)
+
+    return (ended.timed_out or said("Linux version")) and not said(INIT_MARK)
 
 
 def _boot(

@@ -10,8 +10,26 @@ from guest.errors import UsageError
 from guest.evidence import Evidence
 from guest.ktap import Results
 from guest.machine import Machine
-from guest.runner import judge
+from guest.runner import before_init, judge
 from guest.trace import Inv, Trace
+
+
+class BeforeInitTest(unittest.TestCase):
+    """Which machines are started once more."""
+
+    def test_kernel_ends(self) -> None:
+        begun = ["[    0.000000] Linux version 7.2.12", "[    5.05] Oops: int3: 0000 [#1] SMP"]
+        inited = [*begun, "[    6.0] Run /init as init process"]
+        for console, timed_out, again in (
+            (begun, False, True),
+            (begun, True, True),
+            ([], True, True),
+            (["qemu: no such device"], False, False),
+            (inited, False, False),
+            (inited, True, False),
+        ):
+            with self.subTest(console=console, timed_out=timed_out):
+                self.assertEqual(before_init(qemu.Exit(1.0, 0, timed_out, console)), again)
 
 
 class DeclarationTest(unittest.TestCase):
