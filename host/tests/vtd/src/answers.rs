@@ -16,6 +16,7 @@ use crate::{
     }, //
 };
 use iommu_core::{
+    ats::DeviceTlb,
     endpoint::Endpoint,
     group::{
         Group,
@@ -39,6 +40,8 @@ use vtd_model::{
 };
 
 const SID: u16 = 0x0048;
+/// Requester ID of the [neighbour](Setup::neighbour).
+const OTHER: u16 = 0x0050;
 
 /// A device that keeps translations of all that is mapped in its domain.
 struct Setup {
@@ -86,6 +89,17 @@ impl Setup {
             }
         }
         setup
+    }
+
+    /// Another device behind the unit, alone in a group, which leads nowhere yet.
+    fn neighbour(&self, tlb: Option<DeviceTlb>) -> (Arc<Endpoint>, Arc<Group>) {
+        let mut ids = KVec::new();
+        ids.push(OTHER.into(), GFP_KERNEL).unwrap();
+        let name = CString::try_from(c"0000:00:0a.0").unwrap();
+        let endpoint = self.running.instance.probe(name, ids, tlb).unwrap();
+        let group = Group::new().unwrap();
+        group.join(endpoint.clone()).unwrap();
+        (endpoint, group)
     }
 
     fn attach(&self, target: Target) {
@@ -167,17 +181,11 @@ fn a_device_is_believed_while_it_may_translate_only() {
 /// It costs neither the unit its queue nor other devices theirs, and is told by name.
 #[test]
 fn only_the_device_that_does_not_answer_is_given_up() {
-    const OTHER: u16 = 0x0050;
     for (seed, names_it) in (1..20).map(|seed| (seed, seed % 2 == 0)) {
         let mut setup = Setup::new(seed);
         setup.machine.hardware.name_silent(names_it);
-        let mut ids = KVec::new();
-        ids.push(OTHER.into(), GFP_KERNEL).unwrap();
-        let name = CString::try_from(c"0000:00:0a.0").unwrap();
         let tlb = Ats::new(&setup.machine, OTHER, 4, false).device_tlb();
-        let other = setup.running.instance.probe(name, ids, Some(tlb)).unwrap();
-        let group = Group::new().unwrap();
-        group.join(other.clone()).unwrap();
+        let (other, group) = setup.neighbour(Some(tlb));
         let target = Target::Domain(setup.space.domain.clone());
         group.attach(&other, Route::Rid, target).unwrap();
 
@@ -207,17 +215,11 @@ fn only_the_device_that_does_not_answer_is_given_up() {
 /// A device that has been asked before, and has answered, is not among those that may be to blame.
 #[test]
 fn who_has_answered_is_not_suspected() {
-    const OTHER: u16 = 0x0050;
     for seed in 1..10 {
         let mut setup = Setup::new(seed);
         setup.machine.hardware.name_silent(false);
-        let mut ids = KVec::new();
-        ids.push(OTHER.into(), GFP_KERNEL).unwrap();
-        let name = CString::try_from(c"0000:00:0a.0").unwrap();
         let tlb = Ats::new(&setup.machine, OTHER, 4, false).device_tlb();
-        let other = setup.running.instance.probe(name, ids, Some(tlb)).unwrap();
-        let group = Group::new().unwrap();
-        group.join(other.clone()).unwrap();
+        let (other, group) = setup.neighbour(Some(tlb));
         let space = Space::new(&other);
         let target = Target::Domain(space.domain.clone());
         group.attach(&other, Route::Rid, target).unwrap();
@@ -254,16 +256,10 @@ fn a_device_that_does_not_answer_gets_nowhere() {
 /// It takes along what others have asked of the unit meanwhile. They ask again.
 #[test]
 fn requests_of_others_are_not_lost() {
-    const OTHER: u16 = 0x0050;
     for seed in 1..150 {
         let mut setup = Setup::new(seed);
         let hardware = setup.machine.hardware.clone();
-        let mut ids = KVec::new();
-        ids.push(OTHER.into(), GFP_KERNEL).unwrap();
-        let name = CString::try_from(c"0000:00:0a.0").unwrap();
-        let other = setup.running.instance.probe(name, ids, None).unwrap();
-        let group = Group::new().unwrap();
-        group.join(other.clone()).unwrap();
+        let (other, group) = setup.neighbour(None);
         let mut space = Space::new(&other);
         let target = Target::Domain(space.domain.clone());
         group.attach(&other, Route::Rid, target).unwrap();
