@@ -4,6 +4,8 @@
 import re
 from dataclasses import dataclass
 
+from . import lockdep
+
 # "[    3.141592] " and, with CONFIG_PRINTK_CALLER, "[    T1] " behind it.
 _PREFIX = re.compile(r"^\[ *(\d+\.\d+)\](?:\[ *[TC]\d+\])? ?")
 
@@ -46,14 +48,23 @@ def without_prefix(line: str) -> str:
     return _PREFIX.sub("", line, count=1)
 
 
-def find_splats(lines: list[str], expected: tuple[str, ...] = ()) -> list[Splat]:
-    """All complaints that were not expected."""
+def find_splats(
+    lines: list[str],
+    expected: tuple[str, ...] = (),
+    lock_circles: tuple[frozenset[str], ...] = (),
+) -> list[Splat]:
+    """All complaints that were not expected: `expected` are regular expressions for a line,
+    `lock_circles` the locks of a report of lockdep in which no function of ours has a part."""
     allowed = [re.compile(pattern) for pattern in expected]
+    texts = [without_prefix(line) for line in lines]
+    report = lockdep.report(texts)
+    of_kernel: frozenset[int] = frozenset()
+    if report and report.locks in lock_circles and not report.ours:
+        of_kernel = report.complaints
     found = []
-    for number, line in enumerate(lines):
-        text = without_prefix(line)
+    for number, text in enumerate(texts):
         if not _SPLATS.search(text) or _HARMLESS.search(text) or _RESULT.match(text):
             continue
-        if not any(pattern.search(text) for pattern in allowed):
+        if number not in of_kernel and not any(pattern.search(text) for pattern in allowed):
             found.append(Splat(number, text))
     return found

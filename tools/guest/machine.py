@@ -73,6 +73,9 @@ class Machine:
     actions: dict[str, Action] = field(default_factory=dict)
     # Regular expressions for kernel complaints that belong to the test.
     expected_splats: tuple[str, ...] = ()
+    # Locks, by lockdep's names, that the kernel itself takes in a circle. Lockdep may
+    # report it, and checks nothing after that.
+    lock_circles: tuple[frozenset[str], ...] = ()
     # False: started only when named, not by `check`.
     in_check: bool = True
 

@@ -143,7 +143,7 @@ def judge(machine: Machine, ended: qemu.Exit, seen: trace.Trace, log: Path) -> O
     else:
         for error in results.errors:
             verdict("results", False, error)
-    splats = find_splats(ended.console, machine.expected_splats)
+    splats = find_splats(ended.console, machine.expected_splats, machine.lock_circles)
     if splats:
         verdict("kernel log", False, f"the kernel complains: {splats[0].text}")
     for module, message in machine.refuses.items():

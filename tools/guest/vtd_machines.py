@@ -349,7 +349,11 @@ HOTPLUG = (
     *both(plugging("acpiphp", "ats-hotplug", "virtio_blk", iommu="ats")),
     *both(
         plugging(
-            "pciehp", qemu=("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
+            "pciehp",
+            qemu=("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"),
+            # pciehp_configure_device() lets go of the former while it holds the latter, which
+            # it has taken second, and takes it again.
+            lock_circles=(frozenset({"&ctrl->reset_lock", "pci_rescan_remove_lock"}),),
         )
     ),
 )
