@@ -17,8 +17,6 @@ from .paths import Paths
 
 END_MARK = "# guest: done"
 INIT_MARK = "Run /init as init process"
-# Seconds until there; a few on an idle host.
-BOOT_LIMIT = 100
 
 
 @dataclass
@@ -93,12 +91,12 @@ def _boot(
         folder = Path(name)
         (folder / "initrd").write_bytes(initramfs.compose(machine, paths, tests))
         qemu.make_disks(machine, folder)
-        slowness = kernels.find(machine.kernel).slowness
-        host = qemu.Host(machine, folder, trace_file, slowness=slowness)
+        kernel = kernels.find(machine.kernel)
+        host = qemu.Host(machine, folder, trace_file, slowness=kernel.slowness)
         command = qemu.command_line(
             machine, paths.boot, folder, trace_file, accel, interactive=False
         )
-        limits = qemu.Limits(machine.time_limit, BOOT_LIMIT * slowness, INIT_MARK)
+        limits = qemu.Limits(machine.time_limit, kernel.boot_limit, INIT_MARK)
         ended = qemu.run(command, limits, log, on_line, lambda ask: actions.answer(host, ask))
         host.close()
     return ended, trace.read(trace_file, host.marks)
