@@ -87,19 +87,29 @@ fn seed() -> u64 {
 
 #[test]
 fn many_operations() {
-    for (index, config) in configs().into_iter().enumerate() {
-        let seed = seed() + index as u64;
-        println!("PGTABLE_SEED={seed} gives configuration {index} this run: {config:?}");
-        let mut numbers = Numbers(seed);
-        let mut watched = Watched::new(config);
-        let mut most = 0;
-        for turn in 0..4000 {
-            numbers.op().run(&mut watched);
-            if turn % 16 == 0 {
-                most = most.max(watched.check().leaves.len());
-            }
+    let seed = seed();
+    println!("PGTABLE_SEED={seed} gives this run");
+    std::thread::scope(|scope| {
+        for (config, seed) in configs().into_iter().zip(seed..) {
+            // A panic names its thread.
+            std::thread::Builder::new()
+                .name(format!("{config:?}"))
+                .spawn_scoped(scope, move || many_operations_on(config, seed))
+                .expect("a thread starts");
         }
-        // The run is worth something only if there was something in the table.
-        assert!(most > 500, "at most {most} leaves");
+    });
+}
+
+fn many_operations_on(config: Config, seed: u64) {
+    let mut numbers = Numbers(seed);
+    let mut watched = Watched::new(config);
+    let mut most = 0;
+    for turn in 0..4000 {
+        numbers.op().run(&mut watched);
+        if turn % 16 == 0 {
+            most = most.max(watched.check().leaves.len());
+        }
     }
+    // The run is worth something only if there was something in the table.
+    assert!(most > 500, "at most {most} leaves");
 }
