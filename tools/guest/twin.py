@@ -47,6 +47,7 @@ def _boot(machine: Machine) -> set[frozenset[str]]:
         include=(),
         load_drivers=False,
         checks=(),
+        traced=False,
     )
     outcome = runner.run(twin, Paths(twin.arch, twin.kernel), "tcg")
     return groups_of(Evidence(twin, parse(outcome.console), outcome.console, Trace()))
