@@ -24,6 +24,8 @@ BOARDS = {"x86_64": ("q35", "max", "ttyS0"), "arm64": ("virt,gic-version=3", "ma
 
 # How long QEMU, or an event of the guest, is waited for.
 QMP_SECONDS = 20.0
+# How often a machine's limits are looked at.
+WATCH_SECONDS = 0.5
 
 _running: set[subprocess.Popen[bytes]] = set()
 
@@ -142,9 +144,14 @@ class Limits:
     """How many seconds a machine has."""
 
     whole: float
-    # Until it says `begun`: what comes before hangs or takes a few seconds.
-    beginning: float
+    # Without a word, until it says `begun`: a kernel that starts has always something to say,
+    # on a slow host more slowly. What it runs then may be quiet.
+    silence: float
     begun: str
+
+    def exceeded(self, ran: float, quiet: float, begun: bool) -> bool:
+        """Whether that is too much: all of its time so far, and that since its last line."""
+        return ran > self.whole or (not begun and quiet > self.silence)
 
 
 def run(
@@ -170,16 +177,19 @@ def run(
         ) as process,
     ):
         _running.add(process)
-        timed_out = threading.Event()
+        heard, begun = start, False
+        ended, timed_out = threading.Event(), threading.Event()
 
-        def expire() -> None:
-            timed_out.set()
-            _kill(process)
+        def watch() -> None:
+            while not ended.wait(WATCH_SECONDS):
+                now = time.monotonic()
+                if limits.exceeded(now - start, now - heard, begun):
+                    timed_out.set()
+                    _kill(process)
+                    return
 
-        whole = threading.Timer(limits.whole, expire)
-        beginning = threading.Timer(min(limits.beginning, limits.whole), expire)
-        whole.start()
-        beginning.start()
+        watcher = threading.Thread(target=watch)
+        watcher.start()
         try:
             assert process.stdout and process.stdin
             for raw in process.stdout:
@@ -187,8 +197,8 @@ def run(
                 log_file.flush()
                 line = clean(raw.decode(errors="replace"))
                 lines.append(line)
-                if limits.begun in line:
-                    beginning.cancel()
+                heard = time.monotonic()
+                begun = begun or limits.begun in line
                 on_line(line)
                 request = without_prefix(line).strip()
                 if request.startswith("@host "):
@@ -199,8 +209,8 @@ def run(
                         os.write(process.stdin.fileno(), answer.encode() + b"\n")
             process.wait()
         finally:
-            beginning.cancel()
-            whole.cancel()
+            ended.set()
+            watcher.join()
             _running.discard(process)
             _kill(process)
     return Exit(time.monotonic() - start, process.returncode, timed_out.is_set(), lines)

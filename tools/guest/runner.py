@@ -96,7 +96,7 @@ def _boot(
         command = qemu.command_line(
             machine, paths.boot, folder, trace_file, accel, interactive=False
         )
-        limits = qemu.Limits(machine.time_limit, kernel.boot_limit, INIT_MARK)
+        limits = qemu.Limits(machine.time_limit, kernel.boot_silence, INIT_MARK)
         ended = qemu.run(command, limits, log, on_line, lambda ask: actions.answer(host, ask))
         host.close()
     return ended, trace.read(trace_file, host.marks)
