@@ -321,7 +321,9 @@ SWITCH = both(
 PLUGS = {"port1": "0000:01:00.0", "port2": "0000:02:00.0"}
 
 
-def plugging(driver: str, name: str = "", disk: str = "nvme", **fields: Any) -> Machine:
+def plugging(
+    driver: str, name: str = "", disk: str = "nvme", cycles: int = 20, **fields: Any
+) -> Machine:
     """A machine with two root ports, at which `driver` sees disks come and go."""
     return vtd(
         f"vtd-{name or driver}",
@@ -330,7 +332,7 @@ def plugging(driver: str, name: str = "", disk: str = "nvme", **fields: Any) -> 
         settings={
             "PORT": "0000:00:10.0",
             "HOTPLUG": driver,
-            "CYCLES": "20",
+            "CYCLES": str(cycles),
             "PLUGS": " ".join(f"{port} {function}" for port, function in PLUGS.items()),
         },
         more_checks=(when("hotplug", checks.translated(*PLUGS.values())),),
@@ -348,7 +350,7 @@ def plugging(driver: str, name: str = "", disk: str = "nvme", **fields: Any) -> 
 
 HOTPLUG = (
     *both(plugging("acpiphp")),
-    *both(plugging("acpiphp", "ats-hotplug", "virtio_blk", iommu="ats")),
+    *both(plugging("acpiphp", "ats-hotplug", "virtio_blk", cycles=8, iommu="ats")),
 )
 PCIEHP = both(
     plugging(
