@@ -28,6 +28,8 @@ QMP_SECONDS = 20.0
 WATCH_SECONDS = 0.5
 
 _running: set[subprocess.Popen[bytes]] = set()
+# No machine is started again.
+stopping = threading.Event()
 
 
 @dataclass
@@ -130,13 +132,16 @@ def make_disks(machine: Machine, folder: Path) -> None:
 
 def stop_all() -> None:
     """Ends every machine at once: somebody pressed Ctrl-C."""
+    stopping.set()
     for process in list(_running):
         _kill(process)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
+    # (It may end by itself between the two.)
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -144,14 +149,16 @@ class Limits:
     """How many seconds a machine has."""
 
     whole: float
-    # Without a word, until it says `begun`: a kernel that starts has always something to say,
-    # on a slow host more slowly. What it runs then may be quiet.
+    # Until it says `begun`: a kernel that hangs may repeat that it does.
+    beginning: float
+    # Without a word, until then: a kernel that starts has always something to say, on a slow
+    # host more slowly. What it runs after that may be quiet.
     silence: float
     begun: str
 
     def exceeded(self, ran: float, quiet: float, begun: bool) -> bool:
         """Whether that is too much: all of its time so far, and that since its last line."""
-        return ran > self.whole or (not begun and quiet > self.silence)
+        return ran > self.whole or (not begun and (ran > self.beginning or quiet > self.silence))
 
 
 def run(
@@ -183,7 +190,7 @@ def run(
         def watch() -> None:
             while not ended.wait(WATCH_SECONDS):
                 now = time.monotonic()
-                if limits.exceeded(now - start, now - heard, begun):
+                if process.poll() is None and limits.exceeded(now - start, now - heard, begun):
                     timed_out.set()
                     _kill(process)
                     return
@@ -210,7 +217,7 @@ def run(
             process.wait()
         finally:
             ended.set()
-            watcher.join()
             _running.discard(process)
             _kill(process)
+            watcher.join()
     return Exit(time.monotonic() - start, process.returncode, timed_out.is_set(), lines)

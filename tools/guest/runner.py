@@ -59,7 +59,7 @@ def run(
     tests = list(machine.tests) if tests is None else tests
     log, trace_file = _log_files(machine, paths)
     ended, seen = _boot(machine, paths, accel, tests, on_line)
-    stuck = before_init(ended)
+    stuck = before_init(ended) and not qemu.stopping.is_set()
     if stuck:
         log.replace(log.with_suffix(".first.log"))
         ended, seen = _boot(machine, paths, accel, tests, on_line)
@@ -96,7 +96,9 @@ def _boot(
         command = qemu.command_line(
             machine, paths.boot, folder, trace_file, accel, interactive=False
         )
-        limits = qemu.Limits(machine.time_limit, kernel.boot_silence, INIT_MARK)
+        limits = qemu.Limits(
+            machine.time_limit, kernel.boot_limit, kernel.boot_silence, INIT_MARK
+        )
         ended = qemu.run(command, limits, log, on_line, lambda ask: actions.answer(host, ask))
         host.close()
     return ended, trace.read(trace_file, host.marks)
@@ -134,6 +136,8 @@ def judge(machine: Machine, ended: qemu.Exit, seen: trace.Trace, log: Path) -> O
 
     if ended.timed_out:
         note = f"still running after {ended.seconds:.0f} s: killed"
+        if before_init(ended):
+            note += ", as it did not come as far as to start init"
         verdict("time limit", False, "; ".join([note, *results.errors]))
     elif not any(END_MARK in line for line in ended.console):
         note = f"QEMU ended (status {ended.status}) before the tests did"
