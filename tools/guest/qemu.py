@@ -28,8 +28,8 @@ QMP_SECONDS = 20.0
 WATCH_SECONDS = 0.5
 
 _running: set[subprocess.Popen[bytes]] = set()
-# No machine is started again.
-stopping = threading.Event()
+# Set: a machine that starts all the same is ended at once.
+_stopping = threading.Event()
 
 
 @dataclass
@@ -132,7 +132,7 @@ def make_disks(machine: Machine, folder: Path) -> None:
 
 def stop_all() -> None:
     """Ends every machine at once: somebody pressed Ctrl-C."""
-    stopping.set()
+    _stopping.set()
     for process in list(_running):
         _kill(process)
 
@@ -184,6 +184,9 @@ def run(
         ) as process,
     ):
         _running.add(process)
+        # stop_all() may have looked before: at a machine that is started again, or a twin.
+        if _stopping.is_set():
+            _kill(process)
         heard, begun = start, False
         ended, timed_out = threading.Event(), threading.Event()
 

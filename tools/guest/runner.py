@@ -59,7 +59,7 @@ def run(
     tests = list(machine.tests) if tests is None else tests
     log, trace_file = _log_files(machine, paths)
     ended, seen = _boot(machine, paths, accel, tests, on_line)
-    stuck = before_init(ended) and not qemu.stopping.is_set()
+    stuck = before_init(ended)
     if stuck:
         log.replace(log.with_suffix(".first.log"))
         ended, seen = _boot(machine, paths, accel, tests, on_line)

@@ -141,7 +141,7 @@ CACHING = both(
         "vtd-caching",
         "caching mode: maps are invalidated too, and there is no lazy",
         EVERYTHING,
-        # Each map is invalidated as well, and QEMU tells of each.
+        # Fewer than elsewhere: each map is invalidated as well, and QEMU writes a line for each.
         settings={"ROUNDS": "4000"},
         more_checks=ALL_TRANSLATED,
         iommu="caching-mode",
@@ -350,6 +350,7 @@ def plugging(
 
 HOTPLUG = (
     *both(plugging("acpiphp")),
+    # Fewer cycles: what a disk may leave behind in general, the others show.
     *both(plugging("acpiphp", "ats-hotplug", "virtio_blk", cycles=8, iommu="ats")),
 )
 PCIEHP = both(

@@ -6,6 +6,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from guest import qemu
 from guest.qemu import Exit, Limits, run
 
 
@@ -56,6 +57,13 @@ class LimitsTest(unittest.TestCase):
                 with self.subTest(script=script):
                     self.assertFalse(ended.timed_out)
                     self.assertEqual(ended.status, 0)
+
+    def test_stopped(self) -> None:
+        self.addCleanup(qemu._stopping.clear)
+        qemu.stop_all()
+        ended = run_shell("exec sleep 60", Limits(60, 60, 60, "init"))
+        self.assertFalse(ended.timed_out)
+        self.assertLess(ended.seconds, 30)
 
 
 if __name__ == "__main__":
