@@ -6,11 +6,12 @@
 
 ARCHES := x86_64 arm64
 ACCELS := tcg kvm
-KERNELS := stock debug
+# The first is the default (tools/pins).
+KERNELS := $(shell tools/env kernels)
 
 ARCH  ?= x86_64
 ACCEL ?= tcg
-KERNEL ?= stock
+KERNEL ?= $(firstword $(KERNELS))
 IOMMU ?=
 TEST  ?=
 V     ?= 0
@@ -28,13 +29,20 @@ $(call one_of,KERNEL,$(KERNELS))
 $(call one_of,V,0 1)
 $(call one_of,BENCH,compare update)
 
-# What KERNEL=debug cannot be together with.
+# What cannot be together with KERNEL. Of one kernel are: the ceilings, the committed results
+# of the benchmark, the sources that the host tests take from the kernel.
+DEFAULT_ONLY := stats bench host-test rust-analyzer
 ifeq ($(KERNEL),debug)
 $(if $(filter x86_64,$(ARCH)),,$(error KERNEL=debug: there is no debug kernel for ARCH=$(ARCH); \
 	known: x86_64))
-$(if $(KDIR),$(error KERNEL=debug and KDIR=$(KDIR): give one of them, as both name a kernel))
-$(if $(filter rust-analyzer,$(MAKECMDGOALS)),$(error KERNEL=debug: \
-	rust-analyzer works on the stock kernel's tree only))
+endif
+ifneq ($(KERNEL),$(firstword $(KERNELS)))
+$(if $(filter $(DEFAULT_ONLY),$(MAKECMDGOALS)),$(error KERNEL=$(KERNEL): \
+	$(filter $(DEFAULT_ONLY),$(MAKECMDGOALS)) is for KERNEL=$(firstword $(KERNELS)) only))
+endif
+ifneq ($(KDIR),)
+$(if $(filter command environment,$(firstword $(origin KERNEL))),$(error KERNEL=$(KERNEL) and \
+	KDIR=$(KDIR): give one of them, as both name a kernel))
 endif
 
 export ARCH ACCEL KERNEL IOMMU TEST V
@@ -58,8 +66,10 @@ help: ## this text
 	@echo
 	@echo 'Variables:'
 	@echo '  ARCH=$(subst $() $(),|,$(ARCHES))	the target ($(ARCH))' | expand -t 24
-	@echo '  KERNEL=$(subst $() $(),|,$(KERNELS))	the kernel of guests ($(KERNEL)); debug checks itself,' | expand -t 24
-	@echo '	and is built first: half an hour, once' | expand -t 24
+	@echo '  KERNEL=$(subst $() $(),|,$(KERNELS))'
+	@echo '	the kernel to build for and to boot ($(KERNEL)): of Debian, by' | expand -t 24
+	@echo '	series; rt is the default with PREEMPT_RT, debug checks' | expand -t 24
+	@echo '	itself, and is built first: half an hour, once' | expand -t 24
 	@echo '  IOMMU=<variant>	the emulated IOMMU; `make list` names them' | expand -t 24
 	@echo '  TEST=<pattern>	only tests or machines with this in their name' | expand -t 24
 	@echo '  MACHINE=<name>	the machine of run and shell ($(MACHINE))' | expand -t 24

@@ -2,8 +2,44 @@
 # shellcheck shell=bash
 #
 # The kernel layers: the stock packages, the source, and the tree modules are
-# built against. Which version was really taken is settled first, once, and
-# written down in the cache; every later name is made from it.
+# built against; those of several kernels stand beside each other. Which version of
+# a kernel was really taken is settled first, once, and written down in the cache;
+# every later name is made from it.
+
+# The names that KERNEL may have, one a line: those of tools/pins, and debug.
+kernel_names() {
+	local name
+	while read -r name _; do
+		[ -z "$name" ] || printf '%s\n' "$name"
+	done <<<"$KERNELS"
+	echo debug
+}
+
+default_kernel() {
+	local names
+	mapfile -t names < <(kernel_names)
+	printf '%s\n' "${names[0]}"
+}
+
+is_kernel() { # NAME
+	local name
+	while read -r name; do
+		[ "$name" != "$1" ] || return 0
+	done < <(kernel_names)
+	return 1
+}
+
+# Sets what tools/pins says of KERNEL; for the debug kernel, of its source.
+pick_pins() {
+	local wanted=$KERNEL name rest=
+	[ "$wanted" != debug ] || wanted=$(default_kernel)
+	while read -r name KERNEL_VERSION KERNEL_FLAVOUR rest; do
+		[ "$name" != "$wanted" ] || break
+	done <<<"$KERNELS"
+	KERNEL_SERIES=$(cut -d. -f1,2 <<<"${KERNEL_VERSION%%-*}")
+	[ -n "$KERNEL_FLAVOUR" ] && [ -z "$rest" ] ||
+		die "the line of '$wanted' in tools/pins is not: name version flavour"
+}
 
 # Kbuild's and Debian's names for the target.
 debian_arch() { case $ARCH in x86_64) echo amd64 ;; arm64) echo arm64 ;; esac; }
@@ -65,7 +101,7 @@ settle_kernel_version() { # LABEL
 	fi
 	[ "$version" = "$KERNEL_VERSION" ] || note \
 		"NOTICE: the pinned kernel $KERNEL_VERSION has left the archive; using $version instead." \
-		"Update KERNEL_VERSION in tools/pins, or results will not be comparable."
+		"Update the version in tools/pins, or results will not be comparable."
 }
 
 open_settling_lock() {

@@ -9,7 +9,7 @@ import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from . import machines, qemu, report, runner, variants
+from . import machines, pins, qemu, report, runner, variants
 from .bench import command as bench_command
 from .errors import UsageError, unknown
 from .ktap import Status
@@ -162,7 +162,11 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--accel", default="tcg", help="tcg (default) or kvm")
     parser.add_argument("--arch", default="x86_64", help="x86_64 (default) or arm64")
     parser.add_argument("--update", action="store_true", help="bench: keep the results")
-    parser.add_argument("--kernel", default="stock", help="stock (default) or debug")
+    parser.add_argument(
+        "--kernel",
+        default=pins.DEFAULT,
+        help=f"{' '.join(pins.ALL)} ({pins.DEFAULT})",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="name every test")
     return parser.parse_args()
 

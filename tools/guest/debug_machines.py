@@ -4,7 +4,7 @@ that fail one after the other."""
 
 from typing import Any
 
-from . import vtd_checks
+from . import pins, vtd_checks
 from .devices import testdev
 from .firmware_machines import KEEP_OFF, RESERVED
 from .machine import Machine
@@ -20,7 +20,7 @@ def debug_only(name: str, summary: str, test: str, **fields: Any) -> Machine:
         name,
         summary,
         (test,),
-        kernels=("debug",),
+        kernels=(pins.DEBUG,),
         checks=(
             vtd_checks.only_known_descriptors,
             vtd_checks.faults_as_told,

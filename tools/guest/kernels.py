@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from . import pins
 from .errors import unknown
 from .machine import Machine
 
@@ -14,13 +15,13 @@ class Kernel:
     name: str
     summary: str
     cmdline: str = ""
-    # How many times longer everything may take than on the stock kernel.
+    # How many times longer everything may take than on a stock kernel.
     slowness: int = 1
     # Seconds until it starts init, at most, and those between two of its lines till then: for
     # what hangs before that. On two busy CPUs it takes 10 to 30, and is quiet for a few.
     boot_limit: int = 150
     boot_silence: int = 40
-    # Settings of scripts that are others than on the stock kernel, where there are such.
+    # Settings of scripts that are others than on a stock kernel, where there are such.
     settings: dict[str, str] = field(default_factory=dict)
     # Scripts that every machine runs at its end, whatever is asked for; and their files.
     closing: tuple[str, ...] = ()
@@ -30,10 +31,10 @@ class Kernel:
 KERNELS: dict[str, Kernel] = {
     kernel.name: kernel
     for kernel in (
-        Kernel("stock", "the distribution's, unmodified"),
+        *(Kernel(name, "the distribution's, unmodified") for name in pins.STOCK),
         Kernel(
-            "debug",
-            "of the same source, checking itself (tools/env.d/debug.config)",
+            pins.DEBUG,
+            "of the default's source, checking itself (tools/env.d/debug.config)",
             # A complaint ends the machine where it is; the log says what it was. (Not
             # iommu.debug_pagealloc: it complains of every mapping of address 0, as those
             # for ISA bridges are.) Without no5lvl, an interrupt while the boot processor
@@ -70,7 +71,7 @@ def find(name: str) -> Kernel:
 
 
 def booting(machine: Machine, name: str) -> Machine:
-    """The machine with that kernel instead of the stock one."""
+    """The machine with that kernel instead of the default one."""
     kernel = find(name)
     return replace(
         machine,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from . import pins
 from .devices import Device
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class Machine:
 
     arch: str = "x86_64"
     # A name of kernels.py, whose `booting` sets it; and those it may be set to.
-    kernel: str = "stock"
-    kernels: tuple[str, ...] = ("stock", "debug")
+    kernel: str = pins.DEFAULT
+    kernels: tuple[str, ...] = pins.ALL
     # A name of variants.py.
     iommu: str = "legacy"
     devices: tuple[Device, ...] = ()

@@ -12,6 +12,7 @@ from . import (
     fault_machines,
     firmware_machines,
     kernels,
+    pins,
     power_machines,
     takeover_machines,
     vtd_machines,
@@ -40,7 +41,7 @@ MACHINES: tuple[Machine, ...] = (
 )
 
 
-def find(name: str, kernel: str = "stock") -> Machine:
+def find(name: str, kernel: str = pins.DEFAULT) -> Machine:
     """The machine of that name, booting that kernel; an error lists the known ones."""
     kernels.find(kernel)
     for machine in MACHINES:
@@ -54,7 +55,10 @@ def find(name: str, kernel: str = "stock") -> Machine:
 
 
 def select(
-    arch: str, iommu: str | None = None, pattern: str | None = None, kernel: str = "stock"
+    arch: str,
+    iommu: str | None = None,
+    pattern: str | None = None,
+    kernel: str = pins.DEFAULT,
 ) -> list[Machine]:
     """The machines `check` runs: those of the architecture and the kernel, of the IOMMU
     variant if one is given, and with a test (or a name) that has `pattern` in it."""

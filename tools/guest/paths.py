@@ -6,9 +6,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import pins
 from .errors import UsageError
 
-CLONE = Path(__file__).resolve().parents[2]
+CLONE = pins.CLONE
 GUEST_SIDE = CLONE / "tests" / "guest"
 
 
@@ -17,12 +18,12 @@ class Paths:
     """The folders of one architecture and kernel (a name of kernels.py)."""
 
     arch: str
-    kernel: str = "stock"
+    kernel: str = pins.DEFAULT
 
     @property
     def build(self) -> Path:
         """Our modules."""
-        suffix = "" if self.kernel == "stock" else f"-{self.kernel}"
+        suffix = "" if self.kernel == pins.DEFAULT else f"-{self.kernel}"
         return CLONE / "build" / f"{self.arch}{suffix}"
 
     @property
@@ -33,16 +34,17 @@ class Paths:
     @functools.cached_property
     def boot(self) -> Path:
         """The kernel to boot, with its modules (tools/env.d/make-stock, make-debug)."""
-        return _layer(self.kernel, self.arch)
+        return _layer(pins.DEBUG if self.kernel == pins.DEBUG else "stock", self)
 
     @functools.cached_property
     def source(self) -> Path:
         """The kernel's sources."""
-        return _layer("source", self.arch)
+        return _layer("source", self)
 
 
-def _layer(what: str, arch: str) -> Path:
-    command = ["env", f"ARCH={arch}", str(CLONE / "tools" / "env"), "path", what]
+def _layer(what: str, paths: Paths) -> Path:
+    which = (f"ARCH={paths.arch}", f"KERNEL={paths.kernel}")
+    command = ["env", *which, str(CLONE / "tools" / "env"), "path", what]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise UsageError(answer.stderr.strip())

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .. import kernels, report, runner
+from .. import kernels, pins, report, runner
 from ..bench_machines import BUILTIN, COUNTING, FLOOR, OURS, RACING
 from ..errors import UsageError
 from ..evidence import Evidence
@@ -67,7 +67,7 @@ def _keeping(machine: Machine) -> tuple[Machine, list[Evidence]]:
 def _run_all(machines: dict[str, Machine], accel: str) -> dict[str, Evidence]:
     """Boots the machines, two at a time; what each left behind, by its name here."""
     kept = {
-        name: _keeping(kernels.booting(machine, "stock")) for name, machine in machines.items()
+        name: _keeping(kernels.booting(machine, pins.DEFAULT)) for name, machine in machines.items()
     }
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         running = {

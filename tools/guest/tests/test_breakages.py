@@ -8,7 +8,7 @@ from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 
-from guest import machines
+from guest import machines, pins
 
 CLONE = Path(__file__).resolve().parents[3]
 FOLDER = CLONE / "tools" / "breakages"
@@ -52,7 +52,7 @@ class PatchesTest(unittest.TestCase):
                 for lane, what in catchers:
                     if lane in ("guest", "debug"):
                         name, *tests = what.split()
-                        machine = machines.find(name, "debug" if lane == "debug" else "stock")
+                        machine = machines.find(name, pins.DEBUG if lane == "debug" else pins.DEFAULT)
                         for test in tests:
                             self.assertIn(test, machine.tests)
                     else:

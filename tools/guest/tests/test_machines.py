@@ -2,14 +2,16 @@
 """The declared machines are sound, and wrong names are answered with right ones."""
 
 import re
+import subprocess
 import unittest
 from pathlib import Path
 
-from guest import checks, initramfs, kernels, machines, qemu, variants
+from guest import checks, initramfs, kernels, machines, pins, qemu, variants
 from guest.errors import UsageError
 from guest.evidence import Evidence
 from guest.ktap import Results
 from guest.machine import Machine
+from guest.paths import Paths
 from guest.runner import before_init, judge
 from guest.trace import Inv, Trace
 
@@ -93,23 +95,37 @@ class KernelTest(unittest.TestCase):
     """KERNEL=."""
 
     def test_unknown(self) -> None:
+        known = ", ".join(sorted(pins.ALL))
         for wrong in (
             lambda: machines.find("smoke", "debgu"),
             lambda: machines.select("x86_64", kernel="debgu"),
         ):
-            with self.assertRaisesRegex(UsageError, "unknown KERNEL 'debgu'; known: debug, stock"):
+            with self.assertRaisesRegex(UsageError, f"unknown KERNEL 'debgu'; known: {known}"):
                 wrong()
+
+    def test_names_are_those_of_the_environment(self) -> None:
+        answer = subprocess.run(
+            [pins.CLONE / "tools" / "env", "kernels"], capture_output=True, text=True, check=True
+        )
+        self.assertEqual(tuple(answer.stdout.split()), pins.ALL)
+        self.assertEqual(tuple(kernels.KERNELS), pins.ALL)
+
+    def test_each_kernel_has_folders_of_its_own(self) -> None:
+        builds = {name: Paths("x86_64", name).build for name in pins.ALL}
+        self.assertEqual(len(set(builds.values())), len(pins.ALL))
+        self.assertEqual(builds[pins.DEFAULT].name, "x86_64")
 
     def test_machines_of_one_kernel_only(self) -> None:
         self.assertNotIn("kunit", [machine.name for machine in machines.select("x86_64")])
-        with self.assertRaisesRegex(UsageError, "kunit needs KERNEL=debug, not stock"):
+        with self.assertRaisesRegex(UsageError, f"kunit needs KERNEL=debug, not {pins.DEFAULT}"):
             machines.find("kunit")
         self.assertEqual(machines.find("kunit", "debug").kernel, "debug")
 
-    def test_debug_has_every_machine_of_stock(self) -> None:
-        stock = {machine.name for machine in machines.select("x86_64")}
-        debug = {machine.name for machine in machines.select("x86_64", kernel="debug")}
-        self.assertLessEqual(stock, debug)
+    def test_every_kernel_has_the_machines_of_the_default(self) -> None:
+        default = {machine.name for machine in machines.select("x86_64")}
+        for name in pins.ALL:
+            there = {machine.name for machine in machines.select("x86_64", kernel=name)}
+            self.assertLessEqual(default, there)
 
     def test_debug_closes_with_the_search_for_leaks(self) -> None:
         machine = kernels.booting(Machine("m", "", tests=("a", "b")), "debug")
@@ -117,7 +133,7 @@ class KernelTest(unittest.TestCase):
         self.assertEqual(machines.matching(machine, "m"), ["a", "b", "leaks"])
         self.assertEqual(machines.matching(machine, "x"), [])
         self.assertIn("panic_on_warn=1", machine.cmdline)
-        stock = kernels.booting(Machine("m", "", tests=("a", "b")), "stock")
+        stock = kernels.booting(Machine("m", "", tests=("a", "b")), pins.DEFAULT)
         self.assertEqual(machines.matching(stock, "m"), ["a", "b"])
 
 
