@@ -2,7 +2,9 @@
 
 //! For build scripts: modules taken from the kernel's own source.
 //!
-//! Where that source is, `tools/env` knows; `RUST_IOMMU_KERNEL_SOURCE` names another one.
+//! It is that of the default kernel, whatever `KERNEL` says: what stands in for the rest of the
+//! `kernel` crate fits one series. Where it is, `tools/env` knows; `RUST_IOMMU_KERNEL_SOURCE` names
+//! another one.
 
 use std::{
     env,
@@ -34,7 +36,7 @@ pub fn declare(visibility: &str, modules: &[(&str, &str, &[&str])]) {
             );
         }
         declarations += &format!(
-            "#[allow(unexpected_cfgs, clippy::all)]\n#[path = {:?}]\n{visibility}mod {name};\n",
+            "#[allow(unexpected_cfgs, unused_imports, clippy::all)]\n#[path = {:?}]\n{visibility}mod {name};\n",
             folder.join("mod.rs")
         );
     }
@@ -56,6 +58,7 @@ fn find() -> PathBuf {
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/env");
     let output = Command::new(tool)
         .args(["path", "source"])
+        .env_remove("KERNEL")
         .output()
         .expect("tools/env can be run");
     let path = String::from_utf8_lossy(&output.stdout);

@@ -9,18 +9,66 @@
 //! [`include/asm-generic/io.h`](srctree/include/asm-generic/io.h)
 
 use crate::addr::PhysAddr;
+use core::marker::PhantomData;
 use kernel::{
     bindings,
     build_assert::build_assert,
     ffi::c_void,
-    io::{
-        Io,
-        IoCapable,
-        IoKnownSize, //
+    io::register::{
+        FixedRegister,
+        FixedRegisterLoc, //
     },
     prelude::*,
     str::CString, //
 };
+
+/// Where a register of type `W` is.
+///
+/// # Invariants
+///
+/// `addr` is a multiple of the size of `W`, and the `W` there lies in a window that is mapped
+/// during `'a`.
+pub struct Place<'a, W> {
+    addr: usize,
+    _window: PhantomData<(&'a (), W)>,
+}
+
+/// A word that registers are read and written with.
+pub trait Word: Copy {
+    /// Reads the register.
+    fn read(from: Place<'_, Self>) -> Self;
+
+    /// Writes the register.
+    fn write(self, to: Place<'_, Self>);
+}
+
+impl Word for u32 {
+    #[inline]
+    fn read(from: Place<'_, Self>) -> Self {
+        // SAFETY: By the invariant of `Place`.
+        unsafe { bindings::readl(from.addr as *const c_void) }
+    }
+
+    #[inline]
+    fn write(self, to: Place<'_, Self>) {
+        // SAFETY: As above.
+        unsafe { bindings::writel(self, to.addr as *mut c_void) }
+    }
+}
+
+impl Word for u64 {
+    #[inline]
+    fn read(from: Place<'_, Self>) -> Self {
+        // SAFETY: By the invariant of `Place`.
+        unsafe { bindings::readq(from.addr as *const c_void) }
+    }
+
+    #[inline]
+    fn write(self, to: Place<'_, Self>) {
+        // SAFETY: As above.
+        unsafe { bindings::writeq(self, to.addr as *mut c_void) }
+    }
+}
 
 /// Physical addresses that nobody else in the kernel may claim.
 ///
@@ -63,7 +111,9 @@ impl Drop for Claim {
 /// A window of registers, owned and mapped. At least `SIZE` bytes, so that registers below that
 /// offset are read and written without a check at run time.
 ///
-/// The accessors are those of [`Io`].
+/// The accessors have the names of those of the kernel's `Io`, and are not those: `Io` has another
+/// shape in 7.2 than in 7.3, whose `Region` is aligned to 4 bytes only, so that no register of 64
+/// bits can be read from it without a check at run time.
 ///
 /// # Invariants
 ///
@@ -103,56 +153,82 @@ impl<const SIZE: usize> IoWindow<SIZE> {
     pub fn start(&self) -> PhysAddr {
         self.claim.start
     }
-}
 
-impl<const SIZE: usize> Io for IoWindow<SIZE> {
-    #[inline]
-    fn addr(&self) -> usize {
-        self.addr
-    }
-
-    #[inline]
-    fn maxsize(&self) -> usize {
-        self.claim.len
-    }
-}
-
-impl<const SIZE: usize> IoKnownSize for IoWindow<SIZE> {
-    const MIN_SIZE: usize = SIZE;
-
-    // As the provided method, but with an addition that cannot panic: mappings do not wrap.
+    /// Reads a register. It does not build unless the register lies below `SIZE`.
     #[inline(always)]
-    fn io_addr_assert<U>(&self, offset: usize) -> usize {
-        build_assert!(offset % size_of::<U>() == 0 && offset <= SIZE - size_of::<U>());
-        self.addr.wrapping_add(offset)
-    }
-}
-
-impl<const SIZE: usize> IoCapable<u32> for IoWindow<SIZE> {
-    #[inline]
-    unsafe fn io_read(&self, address: usize) -> u32 {
-        // SAFETY: The caller passes the address of a register of this window.
-        unsafe { bindings::readl(address as *const c_void) }
+    pub fn read<T>(&self, _: FixedRegisterLoc<T>) -> T
+    where
+        T: FixedRegister,
+        T::Storage: Word,
+    {
+        T::Storage::read(self.place::<T>()).into()
     }
 
-    #[inline]
-    unsafe fn io_write(&self, value: u32, address: usize) {
-        // SAFETY: As above.
-        unsafe { bindings::writel(value, address as *mut c_void) }
-    }
-}
-
-impl<const SIZE: usize> IoCapable<u64> for IoWindow<SIZE> {
-    #[inline]
-    unsafe fn io_read(&self, address: usize) -> u64 {
-        // SAFETY: The caller passes the address of a register of this window.
-        unsafe { bindings::readq(address as *const c_void) }
+    /// Writes a register. It does not build unless the register lies below `SIZE`.
+    #[inline(always)]
+    pub fn write_reg<T>(&self, value: T)
+    where
+        T: FixedRegister + Into<T::Storage>,
+        T::Storage: Word,
+    {
+        value.into().write(self.place::<T>());
     }
 
+    /// Reads the 32 bits at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: `offset` is no multiple of the word's size, or the word is not in the window.
     #[inline]
-    unsafe fn io_write(&self, value: u64, address: usize) {
-        // SAFETY: As above.
-        unsafe { bindings::writeq(value, address as *mut c_void) }
+    pub fn try_read32(&self, offset: usize) -> Result<u32> {
+        Ok(u32::read(self.try_place(offset)?))
+    }
+
+    /// Reads the 64 bits at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_read32`](Self::try_read32).
+    #[inline]
+    pub fn try_read64(&self, offset: usize) -> Result<u64> {
+        Ok(u64::read(self.try_place(offset)?))
+    }
+
+    /// Writes the 32 bits at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_read32`](Self::try_read32).
+    #[inline]
+    pub fn try_write32(&self, value: u32, offset: usize) -> Result {
+        value.write(self.try_place(offset)?);
+        Ok(())
+    }
+
+    /// Where register `T` is.
+    #[inline(always)]
+    fn place<T: FixedRegister>(&self) -> Place<'_, T::Storage> {
+        let size = size_of::<T::Storage>();
+        build_assert!(T::OFFSET % size == 0 && size <= SIZE && T::OFFSET <= SIZE - size);
+        // INVARIANT: Just asserted. Mappings do not wrap, and begin with a page.
+        Place {
+            addr: self.addr.wrapping_add(T::OFFSET),
+            _window: PhantomData,
+        }
+    }
+
+    /// Where the `W` at `offset` is.
+    #[inline]
+    fn try_place<W: Word>(&self, offset: usize) -> Result<Place<'_, W>> {
+        let end = offset.checked_add(size_of::<W>()).ok_or(EINVAL)?;
+        if end > self.claim.len || offset % size_of::<W>() != 0 {
+            return Err(EINVAL);
+        }
+        // INVARIANT: Just checked. Mappings do not wrap.
+        Ok(Place {
+            addr: self.addr.wrapping_add(offset),
+            _window: PhantomData,
+        })
     }
 }
 

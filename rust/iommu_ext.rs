@@ -9,6 +9,7 @@ pub mod abi;
 pub mod acpi_table;
 pub mod addr;
 mod c_str;
+pub mod compat;
 pub mod consumer;
 pub mod fwnode;
 pub mod gather;

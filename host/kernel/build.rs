@@ -4,12 +4,18 @@
 mod kernel_source;
 
 fn main() {
+    // As of every kernel that we build for.
+    println!("cargo::rustc-cfg=CONFIG_64BIT");
     kernel_source::declare(
         "pub ",
         &[
             ("bitfield_source", "kernel/bitfield.rs", &[]),
             ("fmt", "kernel/fmt.rs", &[]),
-            ("num", "kernel/num.rs", &["kernel/num/bounded.rs"]),
+            (
+                "num",
+                "kernel/num.rs",
+                &["kernel/num/bounded.rs", "kernel/num/casts.rs"],
+            ),
             ("register", "kernel/io/register.rs", &[]),
             ("poll", "kernel/io/poll.rs", &[]),
         ],

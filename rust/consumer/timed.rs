@@ -22,6 +22,7 @@ use kernel::{
         Bound,
         Device, //
     },
+    dma::DataDirection,
     error::to_result,
     ffi::c_void,
     prelude::*,
@@ -36,7 +37,7 @@ extern "C" {
 const MAPPING_ERROR: bindings::dma_addr_t = bindings::dma_addr_t::MAX;
 
 /// What a device may do with the memory of timed mappings.
-const DIRECTION: bindings::dma_data_direction = bindings::dma_data_direction_DMA_BIDIRECTIONAL;
+const DIRECTION: DataDirection = DataDirection::Bidirectional;
 
 /// The most streaming mappings at a time.
 pub const MAX_MAPPINGS: usize = 256;
@@ -252,12 +253,13 @@ impl<'bound> Mappings<'bound> {
             return Err(EBUSY);
         }
         let (dev, phys) = (raw(self.dev), self.buffer.phys().0);
+        let direction = DIRECTION.into();
         let addrs = self.addrs.get_mut(..count).ok_or(EINVAL)?;
 
         let begin = Clock::now();
         for addr in addrs {
             // SAFETY: The device is bound, and the memory is that of a live buffer.
-            *addr = unsafe { bindings::dma_map_phys(dev, phys, self.len, DIRECTION, 0) };
+            *addr = unsafe { bindings::dma_map_phys(dev, phys, self.len, direction, 0) };
             if *addr == MAPPING_ERROR {
                 return Err(ENOMEM);
             }
@@ -269,12 +271,12 @@ impl<'bound> Mappings<'bound> {
 
     /// Ends all mappings, one call each; returns how long that took.
     pub fn unmap(&mut self) -> u64 {
-        let dev = raw(self.dev);
+        let (dev, direction) = (raw(self.dev), DIRECTION.into());
 
         let begin = Clock::now();
         for addr in self.addrs.iter().take(self.mapped) {
             // SAFETY: By the type invariant; the device is still bound.
-            unsafe { bindings::dma_unmap_phys(dev, *addr, self.len, DIRECTION, 0) };
+            unsafe { bindings::dma_unmap_phys(dev, *addr, self.len, direction, 0) };
         }
         let took = begin.elapsed();
 
@@ -340,7 +342,7 @@ impl<'bound> Lists<'bound> {
         if self.mapped != 0 {
             return Err(EBUSY);
         }
-        let dev = raw(self.dev);
+        let (dev, direction) = (raw(self.dev), DIRECTION.into());
         let lists = self.lists.get_mut(..count).ok_or(EINVAL)?;
 
         let begin = Clock::now();
@@ -352,7 +354,7 @@ impl<'bound> Lists<'bound> {
                     list.as_mut_ptr(),
                     // CAST: A small number.
                     LIST_PAGES as i32,
-                    DIRECTION,
+                    direction,
                     0,
                 )
             };
@@ -367,7 +369,7 @@ impl<'bound> Lists<'bound> {
 
     /// Unmaps all lists, one call each; returns how long that took.
     pub fn unmap(&mut self) -> u64 {
-        let dev = raw(self.dev);
+        let (dev, direction) = (raw(self.dev), DIRECTION.into());
 
         let begin = Clock::now();
         for list in self.lists.iter_mut().take(self.mapped) {
@@ -378,7 +380,7 @@ impl<'bound> Lists<'bound> {
                     list.as_mut_ptr(),
                     // CAST: As above.
                     LIST_PAGES as i32,
-                    DIRECTION,
+                    direction,
                     0,
                 )
             };

@@ -74,5 +74,5 @@ pub fn smp_mb() {
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 pub fn smp_mb() {
-    kernel::sync::barrier::smp_mb();
+    crate::compat::barrier::smp_mb();
 }

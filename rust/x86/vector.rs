@@ -11,6 +11,7 @@
 //!
 //! C header: [`include/linux/irqdomain.h`](srctree/include/linux/irqdomain.h)
 
+use crate::compat::irq_return::irq_return;
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
@@ -224,6 +225,6 @@ impl<T: Vector> Callbacks<T> {
     /// `cookie` points to a live `T`.
     unsafe extern "C" fn handle(_irq: c_int, cookie: *mut c_void) -> bindings::irqreturn_t {
         // SAFETY: By the requirement above: the `T` of a registration outlives its interrupt.
-        unsafe { &*cookie.cast::<T>() }.handle() as bindings::irqreturn_t
+        irq_return(unsafe { &*cookie.cast::<T>() }.handle())
     }
 }

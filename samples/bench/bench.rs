@@ -20,7 +20,10 @@ mod race;
 mod work;
 
 use commands::Bench;
-use iommu_ext::consumer::CommandFiles;
+use iommu_ext::{
+    compat::pci_driver::Info,
+    consumer::CommandFiles, //
+};
 use kernel::{
     debugfs::Dir,
     device::Core,
@@ -63,9 +66,8 @@ impl InPlaceModule for BenchModule {
 
 struct Driver;
 
-kernel::pci_device_table!(
+iommu_ext::pci_device_table!(
     PCI_TABLE,
-    MODULE_PCI_TABLE,
     <Driver as pci::Driver>::IdInfo,
     [(pci::DeviceId::from_id(pci::Vendor::REDHAT, DEVICE_ID), ())]
 );
@@ -78,7 +80,7 @@ impl pci::Driver for Driver {
 
     fn probe<'bound>(
         pdev: &'bound pci::Device<Core<'_>>,
-        _info: &'bound Self::IdInfo,
+        _info: Info<'bound, Self::IdInfo>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
         pin_init::pin_init_scope(move || {
             let dev = pdev.as_ref();

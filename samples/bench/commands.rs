@@ -16,7 +16,6 @@ use crate::{
         Kind,
         Work, //
     },
-    THIS_MODULE, //
 };
 use core::fmt::Write;
 use iommu_ext::{
@@ -227,7 +226,7 @@ impl<'bound> Bench<'bound> {
 }
 
 impl Commands for Bench<'_> {
-    const MODULE: &'static ThisModule = &THIS_MODULE;
+    const MODULE: &'static ThisModule = iommu_ext::this_module!(crate::BenchModule);
 
     fn run(&self, line: &str, answer: &mut Answer) -> Result {
         let mut words = line.split_ascii_whitespace();

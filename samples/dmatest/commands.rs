@@ -13,8 +13,7 @@ use crate::{
         Outcome,
         TestDevice,
         WORD, //
-    },
-    THIS_MODULE, //
+    }, //
 };
 use core::fmt::Write;
 use iommu_ext::{
@@ -324,7 +323,7 @@ impl<'bound> State<'bound> {
 }
 
 impl Commands for Tester<'_> {
-    const MODULE: &'static ThisModule = &THIS_MODULE;
+    const MODULE: &'static ThisModule = iommu_ext::this_module!(crate::DmaTest);
 
     fn run(&self, line: &str, answer: &mut Answer) -> Result {
         let mut words = line.split_ascii_whitespace();

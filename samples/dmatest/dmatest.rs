@@ -21,7 +21,10 @@ mod stress;
 mod testdev;
 
 use commands::Tester;
-use iommu_ext::consumer::CommandFiles;
+use iommu_ext::{
+    compat::pci_driver::Info,
+    consumer::CommandFiles, //
+};
 use kernel::{
     debugfs::Dir,
     device::Core,
@@ -62,9 +65,8 @@ impl InPlaceModule for DmaTest {
 
 struct Driver;
 
-kernel::pci_device_table!(
+iommu_ext::pci_device_table!(
     PCI_TABLE,
-    MODULE_PCI_TABLE,
     <Driver as pci::Driver>::IdInfo,
     [(
         pci::DeviceId::from_id(pci::Vendor::REDHAT, testdev::DEVICE_ID),
@@ -80,7 +82,7 @@ impl pci::Driver for Driver {
 
     fn probe<'bound>(
         pdev: &'bound pci::Device<Core<'_>>,
-        _info: &'bound Self::IdInfo,
+        _info: Info<'bound, Self::IdInfo>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
         pin_init::pin_init_scope(move || {
             pdev.enable_device_mem()?;

@@ -33,9 +33,12 @@ use crate::{
     instance::Instance,
     route::Route, //
 };
-use iommu_ext::sync::rcu_list::{
-    self,
-    Iter, //
+use iommu_ext::sync::{
+    marked::smp_mb,
+    rcu_list::{
+        self,
+        Iter, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -47,7 +50,6 @@ use kernel::{
             Relaxed,
             Release, //
         },
-        barrier::smp_mb,
         Arc, //
     }, //
 };

@@ -52,7 +52,6 @@ use iommu_ext::{
     }, //
 };
 use kernel::{
-    io::Io,
     irq::IrqReturn,
     prelude::*,
     sync::Arc, //

@@ -4,10 +4,9 @@
 
 use crate::addr::PhysAddr;
 use kernel::{
-    io::{
-        Io,
-        IoCapable,
-        IoKnownSize, //
+    io::register::{
+        FixedRegister,
+        FixedRegisterLoc, //
     },
     machine::{
         self,
@@ -16,6 +15,35 @@ use kernel::{
     prelude::*, //
 };
 use std::sync::Arc;
+
+/// A word that registers are read and written with.
+pub trait Word: Copy {
+    /// The word of these bits.
+    fn from_bits(bits: u64) -> Self;
+
+    /// The word's bits.
+    fn bits(self) -> u64;
+}
+
+impl Word for u32 {
+    fn from_bits(bits: u64) -> Self {
+        bits as Self
+    }
+
+    fn bits(self) -> u64 {
+        self.into()
+    }
+}
+
+impl Word for u64 {
+    fn from_bits(bits: u64) -> Self {
+        bits
+    }
+
+    fn bits(self) -> u64 {
+        self
+    }
+}
 
 /// A window of registers.
 pub struct IoWindow<const SIZE: usize> {
@@ -44,6 +72,68 @@ impl<const SIZE: usize> IoWindow<SIZE> {
         self.start
     }
 
+    /// Reads a register, which lies below `SIZE`.
+    pub fn read<T>(&self, _: FixedRegisterLoc<T>) -> T
+    where
+        T: FixedRegister,
+        T::Storage: Word,
+    {
+        T::Storage::from_bits(self.get(Self::place::<T>(), size_of::<T::Storage>())).into()
+    }
+
+    /// Writes a register, which lies below `SIZE`.
+    pub fn write_reg<T>(&self, value: T)
+    where
+        T: FixedRegister + Into<T::Storage>,
+        T::Storage: Word,
+    {
+        let bits = value.into().bits();
+        self.put(Self::place::<T>(), size_of::<T::Storage>(), bits);
+    }
+
+    /// Reads the 32 bits at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: `offset` is no multiple of the word's size, or the word is not in the window.
+    pub fn try_read32(&self, offset: usize) -> Result<u32> {
+        Ok(self.get(self.try_place(offset, 4)?, 4) as u32)
+    }
+
+    /// Reads the 64 bits at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_read32`](Self::try_read32).
+    pub fn try_read64(&self, offset: usize) -> Result<u64> {
+        Ok(self.get(self.try_place(offset, 8)?, 8))
+    }
+
+    /// Writes the 32 bits at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_read32`](Self::try_read32).
+    pub fn try_write32(&self, value: u32, offset: usize) -> Result {
+        self.put(self.try_place(offset, 4)?, 4, value.into());
+        Ok(())
+    }
+
+    /// Where register `T` is. The kernel's does not build if that is outside.
+    fn place<T: FixedRegister>() -> usize {
+        let size = size_of::<T::Storage>();
+        assert!(T::OFFSET % size == 0 && T::OFFSET + size <= SIZE);
+        T::OFFSET
+    }
+
+    fn try_place(&self, offset: usize, size: usize) -> Result<usize> {
+        let end = offset.checked_add(size).ok_or(EINVAL)?;
+        if end > self.len || offset % size != 0 {
+            return Err(EINVAL);
+        }
+        Ok(offset)
+    }
+
     fn get(&self, offset: usize, size: usize) -> u64 {
         match &self.device {
             Some(device) => device.read(offset, size),
@@ -55,39 +145,5 @@ impl<const SIZE: usize> IoWindow<SIZE> {
         if let Some(device) = &self.device {
             device.write(offset, size, value);
         }
-    }
-}
-
-impl<const SIZE: usize> Io for IoWindow<SIZE> {
-    fn addr(&self) -> usize {
-        0
-    }
-
-    fn maxsize(&self) -> usize {
-        self.len
-    }
-}
-
-impl<const SIZE: usize> IoKnownSize for IoWindow<SIZE> {
-    const MIN_SIZE: usize = SIZE;
-}
-
-impl<const SIZE: usize> IoCapable<u32> for IoWindow<SIZE> {
-    unsafe fn io_read(&self, address: usize) -> u32 {
-        self.get(address, 4) as u32
-    }
-
-    unsafe fn io_write(&self, value: u32, address: usize) {
-        self.put(address, 4, value.into());
-    }
-}
-
-impl<const SIZE: usize> IoCapable<u64> for IoWindow<SIZE> {
-    unsafe fn io_read(&self, address: usize) -> u64 {
-        self.get(address, 8)
-    }
-
-    unsafe fn io_write(&self, value: u64, address: usize) {
-        self.put(address, 8, value);
     }
 }

@@ -92,3 +92,9 @@ pub mod code {
         ETIMEDOUT = 110,
     }
 }
+
+impl From<std::str::Utf8Error> for Error {
+    fn from(_: std::str::Utf8Error) -> Self {
+        code::EINVAL
+    }
+}

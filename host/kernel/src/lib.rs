@@ -10,6 +10,7 @@
 extern crate self as kernel;
 
 pub mod alloc;
+pub mod bindings;
 pub mod build_assert;
 pub mod error;
 pub mod io;
@@ -27,6 +28,9 @@ pub mod time;
 
 /// Modules that are the kernel's own.
 mod source {
+    // Its parent, to `register!`.
+    use crate::io::Region;
+
     include!(concat!(env!("OUT_DIR"), "/kernel.rs"));
 }
 

@@ -22,7 +22,11 @@ pub use crate::{
     new_mutex, pr_err, pr_info, pr_warn, static_assert,
 };
 pub use core::{
-    ffi::CStr,
+    ffi::{
+        c_int,
+        c_void,
+        CStr, //
+    },
     pin::Pin, //
 };
 pub use pin_init::{

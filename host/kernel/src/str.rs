@@ -7,7 +7,10 @@ use crate::{
     fmt, //
 };
 use std::{
-    ffi::CStr,
+    ffi::{
+        c_char,
+        CStr, //
+    },
     ops::Deref, //
 };
 
@@ -24,6 +27,18 @@ impl CString {
     pub fn try_from_fmt(args: fmt::Arguments<'_>) -> Result<Self, Error> {
         let string = std::ffi::CString::new(args.to_string()).expect("no NUL in names");
         Ok(Self(string))
+    }
+}
+
+/// What the kernel adds to strings of C.
+pub trait CStrExt {
+    /// The first byte.
+    fn as_char_ptr(&self) -> *const c_char;
+}
+
+impl CStrExt for CStr {
+    fn as_char_ptr(&self) -> *const c_char {
+        self.as_ptr()
     }
 }
 

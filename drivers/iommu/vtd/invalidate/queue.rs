@@ -81,7 +81,6 @@ use iommu_ext::{
     }, //
 };
 use kernel::{
-    io::Io,
     prelude::*,
     processor::cpu_relax,
     sync::{

@@ -4,10 +4,7 @@
 
 use super::Regs;
 use iommu_core::table::PageSizes;
-use kernel::io::{
-    register,
-    Io, //
-};
+use kernel::io::register;
 
 register! {
     /// Version of the architecture that the unit follows.

@@ -25,8 +25,7 @@ use iommu_ext::{
 use kernel::{
     io::{
         poll::read_poll_timeout_atomic,
-        register,
-        Io, //
+        register, //
     },
     prelude::*,
     sync::Arc,

@@ -8,10 +8,7 @@ use super::{
 };
 use kernel::{
     bitfield,
-    io::{
-        register,
-        Io, //
-    },
+    io::register,
     prelude::*, //
 };
 

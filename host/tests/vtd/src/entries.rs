@@ -40,7 +40,6 @@ use iommu_ext::{
     }, //
 };
 use kernel::{
-    io::Io,
     prelude::*,
     print,
     processor::cpu_relax,

@@ -26,7 +26,6 @@ use crate::regs::{
 };
 use kernel::{
     fmt,
-    io::Io,
     prelude::*,
     sync::atomic::Relaxed, //
 };
