@@ -179,21 +179,33 @@ impl Caches {
         });
     }
 
-    /// IOTLB invalidation (6.5.2.3). Tables go along, unless the hint says that they did not
-    /// change.
+    /// IOTLB invalidation (6.5.2.3). A large leaf goes only with an address mask of its size: the
+    /// specification asks for 9 for 2 MiB and for 18 for 1 GiB. What is absent goes with any page
+    /// of it. Tables go along, unless the hint says that they did not change.
     pub(crate) fn invalidate_translations(&mut self, what: Translations) {
-        let keeps = |entry_did: u16, entry_first: u64, entry_len: u64| match what {
-            Translations::All => false,
-            Translations::Domain(did) => entry_did != did,
+        let is_meant = |did: u16, hits: &dyn Fn(u64, u64) -> bool| match what {
+            Translations::All => true,
+            Translations::Domain(meant) => did == meant,
             Translations::Pages {
-                did, first, last, ..
-            } => entry_did != did || !overlaps(entry_first, entry_len, first, last),
+                did: meant,
+                first,
+                last,
+                ..
+            } => did == meant && hits(first, last),
         };
         let hint = matches!(what, Translations::Pages { hint: true, .. });
-        self.leaves
-            .retain(|entry| keeps(entry.did, entry.first, entry.len));
-        self.tables
-            .retain(|entry| hint || keeps(entry.did, entry.first, entry.len));
+        self.leaves.retain(|entry| {
+            let CachedLeaf { first, len, .. } = *entry;
+            !is_meant(entry.did, &|from, to| match entry.leaf {
+                Leaf::Memory { .. } => from <= first && first + (len - 1) <= to,
+                Leaf::Absent | Leaf::Error(_) => overlaps(first, len, from, to),
+            })
+        });
+        self.tables.retain(|entry| {
+            hint || !is_meant(entry.did, &|from, to| {
+                overlaps(entry.first, entry.len, from, to)
+            })
+        });
     }
 
     /// What in the caches leads to the page at `page`.

@@ -323,6 +323,9 @@ pub(crate) fn widest_like(words: [u64; 2], drain: DrainBits) -> Option<Descripto
 /// What drops the cached translations of `range` in domain `did`: page-selective while
 /// [`MAX_BLOCKS`] descriptors cover the range, else the whole domain.
 ///
+/// Only an address mask of its size drops a large page (6.5.2.3). A range that can hold a page for
+/// which the unit takes no such mask therefore takes the whole domain.
+///
 /// `max_order`: the largest address mask that the unit takes ([`Features::page_selective`]).
 ///
 /// [`Features::page_selective`]: crate::regs::capability::Features::page_selective
@@ -334,6 +337,7 @@ pub(crate) fn cover(
     max_order: Option<u8>,
 ) -> impl Iterator<Item = Descriptor> + Clone {
     let blocks = max_order
+        .filter(|max_order| *max_order >= order_of_largest_page_in(range))
         .map(|max_order| Blocks::new(range, max_order))
         .filter(Blocks::are_few);
     let mut whole = blocks.is_none().then_some(Descriptor::IotlbDomain(did));
@@ -342,6 +346,23 @@ pub(crate) fn cover(
         Some(block) => Some(Descriptor::IotlbPages { did, block, caches }),
         None => whole.take(),
     })
+}
+
+/// The address mask of the largest page (4 KiB, 2 MiB or 1 GiB) that fits into `range` whole. An
+/// unmap clears no page in part, so that the leaves it has cleared are no larger.
+#[inline]
+fn order_of_largest_page_in(range: IovaRange) -> u8 {
+    const LARGE: [u8; 2] = [18, 9];
+
+    let first = range.first().0 >> PAGE_SHIFT;
+    // Page numbers have 52 bits, so that nothing here wraps.
+    let end = (range.last().0 >> PAGE_SHIFT).wrapping_add(1);
+    let fits = |order: &u8| {
+        let pages = 1u64.wrapping_shl(u32::from(*order));
+        let aligned = first.wrapping_add(pages.wrapping_sub(1)) & pages.wrapping_neg();
+        aligned.wrapping_add(pages) <= end
+    };
+    LARGE.into_iter().find(fits).unwrap_or(0)
 }
 
 /// Page-selective descriptors that may take the place of one domain-selective descriptor. Past
@@ -485,6 +506,41 @@ mod tests {
         assert_eq!(words, [0x89ab_cdef_0000_0025, 0x7_0000]);
         assert_eq!(wait_data(words, PhysAddr(0x7_0000)), Some(0x89ab_cdef));
         assert_eq!(wait_data(words, PhysAddr(0x8_0000)), None);
+    }
+
+    /// Whether [`cover`] asks for these address masks; `None` stands for the whole domain.
+    fn covers_by(first: u64, last: u64, max_order: u8, masks: &[Option<u64>]) -> Result<bool> {
+        let range = range(first, last)?;
+        let mask = |request| match request {
+            Descriptor::IotlbPages { block, .. } => Some(block.order.get()),
+            _ => None,
+        };
+        let requests = cover(did()?, range, Caches::Leaves, Some(max_order));
+        Ok(requests.map(mask).eq(masks.iter().copied()))
+    }
+
+    /// 6.5.2.3: a mask of at least 9 for a page of 2 MiB, and of 18 for one of 1 GiB.
+    #[test]
+    fn a_large_page_is_named_by_one_mask() -> Result {
+        const MIB: u64 = 1 << 20;
+        const GIB: u64 = 1 << 30;
+
+        for max_order in [5, 8] {
+            assert!(covers_by(2 * MIB, 4 * MIB - 1, max_order, &[None])?);
+        }
+        assert!(covers_by(2 * MIB, 4 * MIB - 1, 9, &[Some(9)])?);
+        // As large as a large page, but none fits in.
+        assert!(covers_by(MIB, 3 * MIB - 1, 8, &[Some(8), Some(8)])?);
+        // One fits in somewhere in the middle.
+        assert!(covers_by(MIB, 5 * MIB - 1, 8, &[None])?);
+        let masks = [Some(8), Some(9), Some(8)];
+        assert!(covers_by(MIB, 5 * MIB - 1, 9, &masks)?);
+        for max_order in [14, 17] {
+            assert!(covers_by(GIB, 2 * GIB - 1, max_order, &[None])?);
+        }
+        assert!(covers_by(GIB, 2 * GIB - 1, 18, &[Some(18)])?);
+        assert!(covers_by(GIB / 2, GIB - 1, 17, &[Some(17)])?);
+        Ok(())
     }
 
     #[test]

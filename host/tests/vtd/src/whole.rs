@@ -49,7 +49,8 @@ fn choose(seed: u64) -> (Config, bool) {
         sagaw,
         address_bits,
         large_pages: *random.of(&[0b00, 0b01, 0b11, 0b11]),
-        page_selective: *random.of(&[None, Some(0), Some(9), Some(18)]),
+        // Masks that a large page does not fit into, too.
+        page_selective: *random.of(&[None, Some(0), Some(7), Some(9), Some(16), Some(18)]),
         fault_records: 1 + random.below(4) as usize,
         domain_bits: *random.of(&[4, 6, 8, 16]),
         evict_one_in: *random.of(&[0, 0, 7, 100]),
