@@ -46,5 +46,6 @@ mod queue;
 mod random;
 mod sleep;
 mod space;
+mod unlike;
 mod whole;
 mod world;

@@ -38,15 +38,18 @@ use kernel::{
         Arc, //
     }, //
 };
-use std::sync::{
-    self as host,
-    atomic::{
-        AtomicBool,
-        AtomicUsize,
-        Ordering::Relaxed, //
-    },
-    Mutex,
-    PoisonError, //
+use std::{
+    collections::VecDeque,
+    sync::{
+        self as host,
+        atomic::{
+            AtomicBool,
+            AtomicUsize,
+            Ordering::Relaxed, //
+        },
+        Mutex,
+        PoisonError, //
+    }, //
 };
 use vtd_model::{
     bus::{
@@ -117,8 +120,9 @@ struct Board {
     waits: AtomicUsize,
     /// Whether the queue had stopped when that was last looked at.
     is_stopped: AtomicBool,
-    /// What is to be done while someone waits, and after how many moments of waiting.
-    interruption: Mutex<Option<(usize, Interruption)>>,
+    /// What is to be done while someone waits, one after the other, and after how many moments of
+    /// waiting each.
+    interruptions: Mutex<VecDeque<(usize, Interruption)>>,
 }
 
 type Interruption = Box<dyn FnOnce() + Send>;
@@ -145,9 +149,9 @@ impl Board {
     /// Does what is to be done in the middle of someone's waiting, if it is time.
     fn interrupt(&self) {
         let interruption = || {
-            let mut due = self.interruption.lock().unwrap();
-            match &mut *due {
-                Some((0, _)) => due.take(),
+            let mut due = self.interruptions.lock().unwrap();
+            match due.front_mut() {
+                Some((0, _)) => due.pop_front(),
                 Some((moments, _)) => {
                     *moments -= 1;
                     None
@@ -250,7 +254,7 @@ impl Machine {
             writes: AtomicUsize::new(0),
             waits: AtomicUsize::new(0),
             is_stopped: AtomicBool::new(false),
-            interruption: Mutex::default(),
+            interruptions: Mutex::default(),
         });
         Self {
             hardware,
@@ -271,8 +275,10 @@ impl Machine {
     }
 
     /// Calls `f` after `moments` moments of waiting, in the middle of what the code that waits does.
+    /// If there are interruptions already, its moments begin after those.
     pub(crate) fn interrupt(&self, moments: usize, f: impl FnOnce() + Send + 'static) {
-        *self.board.interruption.lock().unwrap() = Some((moments, Box::new(f)));
+        let mut due = self.board.interruptions.lock().unwrap();
+        due.push_back((moments, Box::new(f)));
     }
 
     /// Forgets the machine, with the memory that is in use.

@@ -261,3 +261,34 @@ fn a_full_ring_is_waited_for() {
         assert_eq!(machine.hardware.executed() - before, THREADS * 25);
     }
 }
+
+/// Batches that fill the ring to the last slot but the one that stays free, and batches for which
+/// one slot is wanting. Each interrupts the wait for the one before it.
+#[test]
+fn a_ring_is_filled_to_its_end() {
+    // Slots of the batches before the last one. That has 25, and 255 can be in use.
+    for taken in [229, 230, 231] {
+        let config = Config::default();
+        let machine = Machine::new(config);
+        let running = Running::new(&machine, &config);
+        // One slot more than requests, for the wait.
+        let send = |slots: u64| {
+            let unit = running.unit.clone();
+            move || unit.queue.submit(&requests(slots as usize - 1)).unwrap()
+        };
+        let mut used = 25;
+        while used < taken {
+            let slots = (taken - used).min(25);
+            used += slots;
+            machine.interrupt(0, send(slots));
+        }
+        machine.interrupt(0, send(25));
+        let hardware = machine.hardware.clone();
+        machine.interrupt(20, move || hardware.hang(0));
+
+        let before = machine.hardware.executed();
+        machine.hardware.hang(usize::MAX);
+        send(25)();
+        assert_eq!(machine.hardware.executed() - before, taken + 25);
+    }
+}

@@ -32,9 +32,15 @@ const STEPS: usize = 20_000;
 /// What the unit can do, and whether there are errors. Two bits of the seed say what matters most.
 fn choose(seed: u64) -> (Config, bool) {
     let mut random = Random::new(seed + 1);
-    // SAGAW and MGAW: 3, 4 and 5 levels, and a choice of which not all bits are used.
-    let (sagaw, address_bits) =
-        *random.of(&[(0b0010, 39), (0b0100, 48), (0b1000, 57), (0b0110, 46)]);
+    // SAGAW and MGAW: 3, 4 and 5 levels, and choices of which not all bits are used.
+    let (sagaw, address_bits) = *random.of(&[
+        (0b0010, 39),
+        (0b0100, 48),
+        (0b1000, 57),
+        (0b0110, 46),
+        (0b1100, 57),
+        (0b1110, 57),
+    ]);
     let coherent = seed & 1 == 0;
     let config = Config {
         coherent,

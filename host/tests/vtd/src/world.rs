@@ -70,6 +70,12 @@ const fn refusal(kind: u64, granularity: u64) -> Refusal {
     Refusal { kind, granularity }
 }
 
+/// Domain IDs that domains can have: 0 is the unit's own in caching mode (6.1), and 1 is that of
+/// untranslated DMA.
+fn domain_ids(config: &Config) -> usize {
+    (1 << config.domain_bits) - 2
+}
+
 /// An endpoint that is there.
 struct Member {
     group: usize,
@@ -90,6 +96,8 @@ pub(crate) struct World<'a> {
     /// What each requester ID leads to.
     places: BTreeMap<u32, Place>,
     next_space: u64,
+    /// Domains that an endpoint has led to: each has a domain ID until it goes.
+    tagged: BTreeSet<u64>,
     config: Config,
     /// Whether the queue meets errors, and memory runs out.
     has_errors: bool,
@@ -115,6 +123,7 @@ impl<'a> World<'a> {
             random: Random::new(config.seed),
             places: BTreeMap::new(),
             next_space: 0,
+            tagged: BTreeSet::new(),
             config,
             has_errors,
             refuses: false,
@@ -133,7 +142,7 @@ impl<'a> World<'a> {
             0..=2 => self.come(),
             3..=4 => self.go(),
             5..=14 => self.attach(),
-            15..=17 => self.free_space(),
+            15..=17 => self.free_spaces(),
             18..=52 => self.map(),
             53..=87 => self.unmap(),
             _ => self.change_traffic(),
@@ -316,7 +325,7 @@ impl<'a> World<'a> {
         match self.random.below(10) {
             0 => Place::Blocked,
             1 => Place::Identity,
-            2..=3 if self.spaces.len() < 6 => {
+            2..=3 if self.spaces.len() < self.most_spaces() => {
                 let space = Space::new(&self.members[0].endpoint);
                 self.next_space += 1;
                 self.spaces.insert(self.next_space, space);
@@ -344,6 +353,13 @@ impl<'a> World<'a> {
             assert_eq!(result, Err(EINVAL));
             return;
         }
+        if let Place::Space(number) = place {
+            if !self.tagged.contains(&number) && self.tagged.len() == domain_ids(&self.config) {
+                assert_eq!(result, Err(ENOSPC));
+                return;
+            }
+            self.tagged.insert(number);
+        }
         assert_eq!(result, Ok(()));
         member.place = place;
         let endpoint = member.endpoint.clone();
@@ -360,16 +376,38 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A domain that nobody leads to goes.
-    fn free_space(&mut self) {
+    /// A domain that nobody leads to goes. On a unit with few domain IDs all of them go, but
+    /// seldom: so the IDs run out now and then.
+    fn free_spaces(&mut self) {
+        let has_few = self.most_spaces() > domain_ids(&self.config);
+        if has_few && !self.random.percent(5) {
+            return;
+        }
         let members = &self.members;
         let is_used = |number: u64| {
             members
                 .iter()
                 .any(|member| member.place == Place::Space(number))
         };
-        let unused = self.spaces.keys().copied().find(|number| !is_used(*number));
-        unused.map(|number| self.spaces.remove(&number));
+        let unused: Vec<u64> = self
+            .spaces
+            .keys()
+            .copied()
+            .filter(|n| !is_used(*n))
+            .collect();
+        let count = if has_few { unused.len() } else { 1 };
+        for number in unused.into_iter().take(count) {
+            self.spaces.remove(&number);
+            self.tagged.remove(&number);
+        }
+    }
+
+    /// Domains that there may be at a time.
+    fn most_spaces(&self) -> usize {
+        match self.config.domain_bits {
+            4 => 20,
+            _ => 6,
+        }
     }
 
     fn space(&mut self) -> Option<u64> {
