@@ -73,5 +73,6 @@ pub(crate) fn with_path<R>(function: &Function, f: impl FnOnce(&Path<'_>) -> R) 
     Ok(f(&Path {
         segment: physical.segment(),
         hops: &hops,
+        is_virtual: !core::ptr::eq(function, physical),
     }))
 }

@@ -79,3 +79,115 @@ pub fn for_each(endpoint: &Endpoint, class: Class, path: &Path<'_>, mut f: impl 
         });
     }
 }
+
+#[kernel::macros::kunit_tests(rust_iommu_reserved)]
+mod tests {
+    use super::*;
+    use crate::{
+        driver::Limits,
+        firmware::{
+            made_up::{
+                hop,
+                list,
+                memory,
+                nothing,
+                scope, //
+            },
+            Description,
+            Publication, //
+        },
+        recorder::{
+            Unit,
+            LIMITS, //
+        }, //
+    };
+    use iommu_ext::vec::KVecExt;
+    use kernel::prelude::*;
+
+    /// That no machine has.
+    const SEGMENT: u32 = 0x3_0000;
+
+    const MSI: IovaRange = match IovaRange::new(Iova(0xfee0_0000), Iova(0xfeef_ffff)) {
+        Some(range) => range,
+        None => unreachable!(),
+    };
+
+    const DIRECT: Region = Region {
+        range: match IovaRange::new(Iova(0x7000), Iova(0x7fff)) {
+            Some(range) => range,
+            None => unreachable!(),
+        },
+        kind: Kind::Direct,
+    };
+
+    fn regions(unit: &mut Unit, class: u16, is_virtual: bool, device: u8) -> Result<KVec<Region>> {
+        let endpoint = unit.endpoint(&[0x10])?;
+        let hops = [hop(0, device, 0)];
+        let path = Path {
+            segment: SEGMENT,
+            hops: &hops,
+            is_virtual,
+        };
+        let mut regions = KVec::new();
+        let mut pushed = Ok(());
+        for_each(&endpoint, Class(class), &path, |region| {
+            if let Err(e) = regions.try_push(region, GFP_KERNEL) {
+                pushed = Err(e);
+            }
+        });
+        pushed?;
+        Ok(regions)
+    }
+
+    #[test]
+    fn by_class_and_scope() -> Result {
+        let mut unit = Unit::new(Limits {
+            msi_window: Some(MSI),
+            ..LIMITS
+        })?;
+        let _publication = Publication::new(Description {
+            reserved: list([memory(SEGMENT, 0x7000, [scope(0, [2 << 3])?])?])?,
+            ..nothing()
+        })?;
+        let relaxable = Region {
+            kind: Kind::DirectRelaxable,
+            ..DIRECT
+        };
+        let isa = Region {
+            range: ISA.ok_or(EINVAL)?,
+            kind: Kind::DirectRelaxable,
+        };
+        let msi = Region {
+            range: MSI,
+            kind: Kind::Msi,
+        };
+        assert_eq!(isa.range.last(), Iova(0xff_ffff));
+        for (class, is_virtual, device, expected) in [
+            // An Ethernet card, and one beside it.
+            (0x0200, false, 2, &[DIRECT, msi][..]),
+            (0x0200, false, 3, &[msi]),
+            (0x0200, true, 2, &[msi]),
+            // Displays of three kinds, a USB controller, and its neighbour in the class.
+            (0x0300, false, 2, &[relaxable, msi]),
+            (0x0302, false, 2, &[relaxable, msi]),
+            (0x0380, false, 2, &[relaxable, msi]),
+            (0x0c03, false, 2, &[relaxable, msi]),
+            (0x0c05, false, 2, &[DIRECT, msi]),
+            // Bridges: to ISA, and to the host.
+            (0x0601, false, 3, &[isa, msi]),
+            (0x0601, false, 2, &[DIRECT, isa, msi]),
+            (0x0600, false, 3, &[msi]),
+        ] {
+            let found = regions(&mut unit, class, is_virtual, device)?;
+            assert_eq!(&found[..], expected);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_unit_without_interrupt_window_reserves_none() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        assert!(regions(&mut unit, 0x0200, false, 3)?.is_empty());
+        Ok(())
+    }
+}

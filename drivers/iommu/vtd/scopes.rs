@@ -8,9 +8,9 @@ use crate::dmar::{
     ScopeKind, //
 };
 use iommu_core::firmware::{
-    AtsByHardware,
     AtsPorts,
     Description,
+    IntegratedDevices,
     ReservedMemory,
     Scope,
     Unit, //
@@ -66,12 +66,14 @@ pub(crate) fn describe(dmar: &Dmar, nodes: &[SoftwareNode]) -> Result<Descriptio
             GFP_KERNEL,
         )?;
     }
-    // In legacy mode hardware turns ATS on by itself for devices that cannot do without (8.8).
-    let mut ats_by_hardware = KVec::new();
-    for devices in dmar.integrated.iter().filter(|devices| devices.required) {
-        ats_by_hardware.try_push(
-            AtsByHardware {
+    let mut integrated = KVec::with_capacity(dmar.integrated.len(), GFP_KERNEL)?;
+    for devices in dmar.integrated.iter() {
+        integrated.try_push(
+            IntegratedDevices {
                 segment: devices.segment.into(),
+                // In legacy mode hardware turns ATS on by itself for devices that cannot do
+                // without (8.8).
+                ats_by_hardware: devices.required,
                 scopes: pci_scopes(&devices.scopes)?,
             },
             GFP_KERNEL,
@@ -81,7 +83,7 @@ pub(crate) fn describe(dmar: &Dmar, nodes: &[SoftwareNode]) -> Result<Descriptio
         units,
         reserved,
         ats_ports,
-        ats_by_hardware,
+        integrated,
     })
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The part of the core that page tables and drivers are written against: all but what firmware
-//! names.
+//! The core, whose suites run here as well.
 
 // As the kernel is built: `self: &Arc<Self>`, with the kernel's `Arc`.
 #![feature(arbitrary_self_types)]
@@ -16,6 +15,8 @@ pub mod driver;
 pub mod endpoint;
 #[path = "../../../drivers/iommu/core/fault.rs"]
 pub mod fault;
+#[path = "../../../drivers/iommu/core/firmware.rs"]
+pub mod firmware;
 #[path = "../../../drivers/iommu/core/group.rs"]
 pub mod group;
 #[path = "../../../drivers/iommu/core/instance.rs"]
@@ -25,6 +26,8 @@ pub mod instance;
 mod recorder;
 #[path = "../../../drivers/iommu/core/registry.rs"]
 pub mod registry;
+#[path = "../../../drivers/iommu/core/reserved.rs"]
+pub mod reserved;
 #[path = "../../../drivers/iommu/core/route.rs"]
 pub mod route;
 #[path = "../../../drivers/iommu/core/table.rs"]
