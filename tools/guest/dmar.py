@@ -13,7 +13,7 @@ HEADER = 48
 _HOST_ADDRESS_BITS = 39
 
 
-def table(*structures: bytes) -> bytes:
+def table(*structures: bytes, host_address_bits: int = _HOST_ADDRESS_BITS) -> bytes:
     """A table of these structures. The kernel takes it for a newer one than the
     firmware's, as its OEM revision is higher; identifiers must be the same."""
     body = b"".join(structures)
@@ -21,7 +21,7 @@ def table(*structures: bytes) -> bytes:
         "<4sIBB6s8sI4sI",
         *(b"DMAR", HEADER + len(body), 1, 0, b"BOCHS ", b"BXPC    ", 2, b"BXPC", 1),
     )
-    whole = header + struct.pack("<BB10x", _HOST_ADDRESS_BITS - 1, 0) + body
+    whole = header + struct.pack("<BB10x", host_address_bits - 1, 0) + body
     checksum = -sum(whole) & 0xFF
     return whole[:9] + bytes([checksum]) + whole[10:]
 

@@ -2,13 +2,29 @@
 
 //! The DMAR table: what firmware says about remapping units (VT-d chapter 8).
 //!
-//! [`parse`] turns the bytes into values of their own. The table is not trusted: each structure
-//! must fit where it is, and what is kept of it must make sense; otherwise the whole table is
-//! refused, with the offset of what is wrong. Structures of a type that is not known are passed
-//! over, as the specification demands (8.2), and noted.
+//! [`parse`] turns the bytes into values of their own. The table is not trusted, and firmware is full
+//! of mistakes that nobody has noticed, as the kernel's own driver passes over most of them. What
+//! is wrong costs what it describes, and no more:
+//!
+//! | wrong | costs |
+//! |---|---|
+//! | the checksum, the address width, a reserved bit | nothing |
+//! | a structure without its fixed fields | that structure |
+//! | a structure that passes the end of the table | what would follow |
+//! | a device scope | that scope, or those after it in its structure if its length is wrong |
+//! | reserved memory whose ends are not those of pages | nothing: it is widened |
+//! | reserved memory that ends before it starts | that memory |
+//! | a unit whose registers cannot be where it says | that unit ([`Unit::fault`]): it keeps its devices |
+//! | a unit that is described twice | the second description |
+//!
+//! Each is a [`Note`], which the driver writes to the log. Refused is only what is no DMAR table,
+//! and one without a unit. Structures of a type that is not known are passed over, as the
+//! specification demands (8.2).
 
+mod note;
 mod span;
 mod structure;
+mod width;
 
 use iommu_ext::vec::KVecExt;
 use kernel::{
@@ -17,12 +33,16 @@ use kernel::{
     prelude::*,
     str::CString, //
 };
+pub(crate) use note::{
+    About,
+    Notes, //
+};
 use span::Span;
 
-/// Why a table is refused.
+/// Why a table is refused, or a part of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Error {
-    /// The table does not say what it must.
+    /// It does not say what it must.
     Malformed {
         /// Where, in bytes from the start of the table.
         offset: usize,
@@ -55,8 +75,11 @@ impl From<AllocError> for Error {
 /// What a DMAR table says.
 #[derive(Debug)]
 pub(crate) struct Dmar {
-    /// Width of the physical addresses that DMA can reach, in bits; 64 at most (8.1).
-    pub(crate) address_bits: u8,
+    /// Width of the physical addresses that DMA can reach, in bits, as firmware says: 1 to 256
+    /// (8.1). See [`settle_width`](Self::settle_width).
+    said_bits: u16,
+    /// What the platform asks for (8.1).
+    pub(crate) flags: Flags,
     /// The remapping units, at least one (8.3).
     pub(crate) units: KVec<Unit>,
     /// Memory that devices use without a driver (8.4).
@@ -69,8 +92,20 @@ pub(crate) struct Dmar {
     namespace: KVec<NamespaceDevice>,
     /// Devices of the chip that cache translations (8.8).
     pub(crate) integrated: KVec<IntegratedDevices>,
-    /// What was passed over.
-    pub(crate) notes: KVec<Note>,
+    /// What is wrong, or was passed over.
+    pub(crate) notes: Notes,
+}
+
+/// The flags of the table (8.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Flags {
+    /// INTR_REMAP: the platform can remap interrupts.
+    pub(crate) interrupt_remapping: bool,
+    /// X2APIC_OPT_OUT: the CPUs are to stay out of x2APIC mode.
+    pub(crate) no_x2apic: bool,
+    /// DMA_CTRL_PLATFORM_OPT_IN_FLAG: firmware has let no device reach memory before the kernel,
+    /// reserved memory apart, and asks that the kernel keeps to that.
+    pub(crate) dma_control_opt_in: bool,
 }
 
 /// A remapping unit: a DRHD structure (8.3).
@@ -80,20 +115,23 @@ pub(crate) struct Unit {
     pub(crate) segment: u16,
     /// Whether it has every device of the segment that no unit's scopes name.
     pub(crate) include_all: bool,
-    /// Physical address of the registers; 4 KiB aligned, not 0.
+    /// Physical address of the registers. How many there are, registers say; the size in the table,
+    /// which firmware gets wrong, is not read.
     pub(crate) base: u64,
-    /// Bytes of registers.
-    pub(crate) size: usize,
     /// The devices behind it.
     pub(crate) scopes: KVec<Scope>,
+    /// Why there can be no such unit; `None` if there can.
+    pub(crate) fault: Option<&'static str>,
 }
 
 /// Memory that must stay mapped 1:1 for some devices: an RMRR structure (8.4).
 #[derive(Debug)]
 pub(crate) struct ReservedMemory {
+    /// Where the structure is, in bytes from the start of the table.
+    offset: usize,
     /// PCI segment of the devices.
     pub(crate) segment: u16,
-    /// First byte; 4 KiB aligned.
+    /// First byte, the first one of a page.
     pub(crate) first: u64,
     /// Last byte, the last one of a page.
     pub(crate) last: u64,
@@ -115,6 +153,8 @@ pub(crate) struct RootPorts {
 /// Where a unit sits: an RHSA structure (8.6).
 #[derive(Debug)]
 struct Affinity {
+    /// Where the structure is, in bytes from the start of the table.
+    offset: usize,
     /// Physical address of the unit's registers.
     base: u64,
     /// Its proximity domain.
@@ -178,21 +218,12 @@ pub(crate) struct Hop {
     pub(crate) function: u8,
 }
 
-/// Something that was passed over.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Note {
-    /// Where, in bytes from the start of the table.
-    pub(crate) offset: usize,
-    /// What it is.
-    pub(crate) what: &'static str,
-}
-
 /// Bytes before the first structure: the ACPI header, the address width, the flags, and what is
 /// reserved.
 const HEADER_LEN: usize = 48;
 
-/// More structures than any machine has.
-const MAX_STRUCTURES: usize = 1024;
+/// Bytes of a structure's header: type and length (8.2).
+const STRUCTURE_HEADER_LEN: usize = 4;
 
 /// Parses a table.
 ///
@@ -206,60 +237,104 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Dmar> {
     }
     // CAST: To a wider type.
     let table = table.first(4, table.u32(4)? as usize, HEADER_LEN)?;
-    if table
-        .bytes
-        .iter()
-        .fold(0, |sum: u8, byte| sum.wrapping_add(*byte))
-        != 0
-    {
-        return Err(table.error(9, "a checksum that makes the bytes add up to 0"));
-    }
-    let address_bits = match table.u8(36)? {
-        width @ 0..=63 => width.wrapping_add(1),
-        _ => return Err(table.error(36, "a host address width of 64 bits at most")),
-    };
+    let flags = table.u8(37)?;
     let mut dmar = Dmar {
-        address_bits,
+        said_bits: u16::from(table.u8(36)?).saturating_add(1),
+        flags: Flags {
+            interrupt_remapping: flags & 1 << 0 != 0,
+            no_x2apic: flags & 1 << 1 != 0,
+            dma_control_opt_in: flags & 1 << 2 != 0,
+        },
         units: KVec::new(),
         reserved: KVec::new(),
         root_ports: KVec::new(),
         affinities: KVec::new(),
         namespace: KVec::new(),
         integrated: KVec::new(),
-        notes: KVec::new(),
+        notes: Notes::new(),
     };
+    let sum = table.bytes.iter().fold(0u8, |sum, b| sum.wrapping_add(*b));
+    if sum != 0 {
+        // ACPI itself warns, and goes on.
+        dmar.notes.fault(
+            9,
+            "the checksum is wrong",
+            About::Nothing,
+            "the table is read all the same",
+        )?;
+    }
 
     let mut rest = table.from(HEADER_LEN);
-    for _ in 0..MAX_STRUCTURES {
-        if rest.bytes.is_empty() {
-            if dmar.units.is_empty() {
-                return Err(rest.error(0, "a remapping unit (DRHD) before the end"));
+    while let Some(structure) = rest.next_structure(&mut dmar.notes)? {
+        match dmar.add(&structure) {
+            Err(Error::Malformed { offset, expected }) => {
+                dmar.notes
+                    .lost(offset, expected, "the structure is passed over")?;
             }
-            return Ok(dmar);
+            other => other?,
         }
-        let structure = rest.first(2, rest.u16(2)?.into(), 4)?;
-        dmar.add(&structure)?;
+        // As it is never empty, this comes to an end.
         rest = rest.from(structure.bytes.len());
     }
-    Err(rest.error(0, "no more than 1024 structures"))
+    dmar.check_affinities()?;
+    if dmar.units.is_empty() {
+        return Err(table.error(HEADER_LEN, "a remapping unit (DRHD)"));
+    }
+    Ok(dmar)
+}
+
+impl<'a> Span<'a> {
+    /// The structure at the start; `None` at the end, and where the next one cannot be found. A
+    /// structure that is longer than what is left says what is left.
+    fn next_structure(&self, notes: &mut Notes) -> Result<Option<Span<'a>>> {
+        const LOST: &str = "the rest of the table is not read";
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        let len = match self.u16(2) {
+            Ok(len) => usize::from(len),
+            Err(_) => {
+                notes.lost(self.offset, "a structure, or the end of the table", LOST)?;
+                return Ok(None);
+            }
+        };
+        if len < STRUCTURE_HEADER_LEN {
+            let at = self.offset.saturating_add(2);
+            notes.lost(at, "the length of a structure", LOST)?;
+            return Ok(None);
+        }
+        if len > self.bytes.len() {
+            notes.fault(
+                self.offset.saturating_add(2),
+                "a structure passes the end of the table, of type",
+                About::Number(self.u16(0)?.into()),
+                "what is left of it is read",
+            )?;
+        }
+        Ok(Some(Span {
+            bytes: self.bytes.get(..len).unwrap_or(self.bytes),
+            offset: self.offset,
+        }))
+    }
 }
 
 impl Dmar {
     /// Takes in one structure. Their types are listed in 8.2.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed`: it is as if the structure was not there.
     fn add(&mut self, structure: &Span<'_>) -> Result<()> {
         let notes = &mut self.notes;
         match structure.u16(0)? {
             0 => {
                 let unit = Unit::parse(structure, notes)?;
-                self.check(&unit, structure)?;
-                self.units.try_push(unit, GFP_KERNEL)?;
+                self.add_unit(unit, structure.offset)?;
             }
             1 => {
-                let reserved = ReservedMemory::parse(structure, notes)?;
-                if !self.reaches(reserved.last) {
-                    return Err(structure.error(16, "a limit within the host address width"));
+                if let Some(reserved) = ReservedMemory::parse(structure, notes)? {
+                    self.reserved.try_push(reserved, GFP_KERNEL)?;
                 }
-                self.reserved.try_push(reserved, GFP_KERNEL)?;
             }
             2 => {
                 let ports = RootPorts::parse(structure, notes)?;
@@ -277,13 +352,53 @@ impl Dmar {
                 let devices = IntegratedDevices::parse(structure, notes)?;
                 self.integrated.try_push(devices, GFP_KERNEL)?;
             }
-            6 => structure::check_properties(structure, notes)?,
-            _ => {
-                let note = Note {
-                    offset: structure.offset,
-                    what: "structure of unknown type passed over",
-                };
-                notes.try_push(note, GFP_KERNEL)?;
+            // SIDP: properties that matter to scalable mode only (8.9).
+            6 => (),
+            kind => notes.passed_over(structure.offset, "structure of unknown type", kind)?,
+        }
+        Ok(())
+    }
+
+    /// Takes in a unit, if it is another one than those before it.
+    fn add_unit(&mut self, mut unit: Unit, offset: usize) -> Result<()> {
+        let is_same = |other: &&Unit| other.base == unit.base && unit.fault.is_none();
+        match self.units.iter().find(is_same) {
+            // What the second one says about devices may be true, but the kernel's own driver does
+            // not read it: no system depends on it.
+            Some(first) if first.segment == unit.segment => {
+                return self.notes.fault(
+                    offset,
+                    "a second description of the unit at",
+                    About::Address(unit.base),
+                    "the first one counts",
+                );
+            }
+            Some(_) => unit.fault = Some("has the registers of a unit of another segment"),
+            None => (),
+        }
+        let is_rival = |other: &Unit| other.include_all && other.segment == unit.segment;
+        if unit.include_all && self.units.iter().any(is_rival) {
+            self.notes.fault(
+                offset,
+                "a second unit that has all the other devices, at",
+                About::Address(unit.base),
+                "the first one has them",
+            )?;
+        }
+        self.units.try_push(unit, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// Notes the affinities of units that there are not.
+    fn check_affinities(&mut self) -> Result<()> {
+        for affinity in self.affinities.iter() {
+            if !self.units.iter().any(|unit| unit.base == affinity.base) {
+                self.notes.fault(
+                    affinity.offset,
+                    "there is no unit at",
+                    About::Address(affinity.base),
+                    "where it would sit does not matter",
+                )?;
             }
         }
         Ok(())
@@ -308,29 +423,5 @@ impl Dmar {
                 self.namespace.iter().find(is_meant)
             })
             .map(|device| &*device.name)
-    }
-
-    /// Whether there can be something at this physical address.
-    fn reaches(&self, address: u64) -> bool {
-        address
-            .checked_shr(self.address_bits.into())
-            .is_none_or(|beyond| beyond == 0)
-    }
-
-    /// Checks a unit against the header, and against the units before it.
-    fn check(&self, unit: &Unit, structure: &Span<'_>) -> Result<()> {
-        // CAST: To a wider type. Neither wraps: `Unit::parse` has checked the end.
-        let end = unit.base.saturating_add(unit.size as u64);
-        if !self.reaches(end.saturating_sub(1)) {
-            return Err(structure.error(8, "registers within the host address width"));
-        }
-        if self.units.iter().any(|other| other.base == unit.base) {
-            return Err(structure.error(8, "registers that no other unit has"));
-        }
-        let is_rival = |other: &Unit| other.include_all && other.segment == unit.segment;
-        if unit.include_all && self.units.iter().any(is_rival) {
-            return Err(structure.error(4, "INCLUDE_ALL for no more than one unit of a segment"));
-        }
-        Ok(())
     }
 }

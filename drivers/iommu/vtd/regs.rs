@@ -23,24 +23,22 @@ const FIXED: usize = 4096;
 /// The registers of one unit, owned by us.
 pub(crate) type Regs = IoWindow<FIXED>;
 
-/// Claims and maps the registers of the unit at `base`, of `size` bytes as firmware says, and
-/// reads what the unit can do.
+/// Claims and maps the registers of the unit at `base`, and reads what the unit can do.
 ///
-/// Where the fault records and the IOTLB registers are, a register says. Firmware's size need not
-/// cover them, so that the window may have to be widened once that register can be read
-/// (11.4.2, 11.4.3).
+/// Where the fault records and the IOTLB registers are, a register says: the window is widened, if it
+/// must be, once that register can be read (11.4.2, 11.4.3). What firmware says about the size of the
+/// window is not asked for.
 ///
 /// # Errors
 ///
-/// - `EBUSY`: another driver owns the registers.
+/// - `EBUSY`: another driver owns the registers, or there is memory.
 /// - `ENODEV`: there is no unit at this address.
 /// - `EINVAL`: the window passes the top of the address space.
 /// - `ENOMEM`.
-pub(crate) fn map(base: PhysAddr, size: usize) -> Result<(Regs, Features)> {
-    let size = size.max(FIXED);
-    let regs = Regs::new(base, size, NAME)?;
+pub(crate) fn map(base: PhysAddr) -> Result<(Regs, Features)> {
+    let regs = Regs::new(base, FIXED, NAME)?;
     let features = Features::read(&regs).ok_or(ENODEV)?;
-    if features.registers_len <= size {
+    if features.registers_len <= FIXED {
         return Ok((regs, features));
     }
     drop(regs);

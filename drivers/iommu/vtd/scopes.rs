@@ -46,9 +46,13 @@ pub(crate) fn describe(dmar: &Dmar, nodes: &[SoftwareNode]) -> Result<Descriptio
     }
     let mut reserved = KVec::with_capacity(dmar.reserved.len(), GFP_KERNEL)?;
     for memory in dmar.reserved.iter() {
+        // The parser has left out what ends before it starts.
+        let Some(range) = IovaRange::new(Iova(memory.first), Iova(memory.last)) else {
+            continue;
+        };
         reserved.try_push(
             ReservedMemory {
-                range: IovaRange::new(Iova(memory.first), Iova(memory.last)).ok_or(EINVAL)?,
+                range,
                 segment: memory.segment.into(),
                 scopes: pci_scopes(&memory.scopes)?,
             },

@@ -45,7 +45,7 @@ pub(crate) struct Unit {
     name: CString,
     regs: Arc<Regs>,
     pub(crate) features: Features,
-    /// Width of the machine's physical addresses, in bits, as firmware says.
+    /// Width of the machine's physical addresses, in bits; 52 at most.
     pub(crate) host_address_bits: u8,
     /// NUMA node to take memory for its tables from.
     pub(crate) numa: NumaNode,
@@ -71,11 +71,10 @@ impl Unit {
     pub(crate) fn claim(
         name: CString,
         base: PhysAddr,
-        size: usize,
         host_address_bits: u8,
         numa: NumaNode,
     ) -> Result<Arc<Self>> {
-        let (regs, features) = regs::map(base, size).inspect_err(|e| match *e {
+        let (regs, features) = regs::map(base).inspect_err(|e| match *e {
             EBUSY => pr_err!(
                 "{}: the registers at {:#x} are in use (see /proc/iomem). If they are the \
                  kernel's own driver's (dmar), boot with intel_iommu=off intremap=off\n",

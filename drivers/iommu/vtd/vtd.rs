@@ -93,8 +93,8 @@ struct Known {
 impl kernel::Module for Vtd {
     fn init(module: &'static ThisModule) -> Result<Self> {
         abi::check(c"rust_vtd", abi::ID)?;
-        let dmar = read_dmar()?;
-        let claimed = claim(&dmar)?;
+        let (dmar, address_bits) = read_dmar()?;
+        let claimed = claim(&dmar, address_bits)?;
         let mut nodes = KVec::with_capacity(claimed.len(), GFP_KERNEL)?;
         for _ in claimed.iter() {
             nodes.try_push(SoftwareNode::new()?, GFP_KERNEL)?;
@@ -127,17 +127,30 @@ impl kernel::Module for Vtd {
     }
 }
 
-/// Reads the firmware's table.
-fn read_dmar() -> Result<dmar::Dmar> {
+/// Reads the firmware's table. Returns with it how wide physical addresses are, in bits.
+fn read_dmar() -> Result<(dmar::Dmar, u8)> {
     let table = AcpiTable::get(c"DMAR").inspect_err(|_| {
         pr_err!("there is no DMAR table: the machine has no VT-d, or its firmware has it off\n")
     })?;
-    let dmar = dmar::parse(table.bytes()).map_err(|failure| {
+    let refuse = |failure| {
         pr_err!("DMAR table refused: {failure}\n");
         EINVAL
-    })?;
+    };
+    let mut dmar = dmar::parse(table.bytes()).map_err(refuse)?;
+    let is_used = |first, last| {
+        let (first, last) = (PhysAddr(first), PhysAddr(last));
+        memory_map::has_system_ram(first, last) || memory_map::has_pci_window(first, last)
+    };
+    let address_bits = dmar.settle_width(is_used).map_err(refuse)?;
     for note in dmar.notes.iter() {
-        pr_info!("DMAR table: offset {:#x}: {}\n", note.offset, note.what);
+        if note.is_fault {
+            pr_warn!("DMAR table: {note}\n");
+        } else {
+            pr_info!("DMAR table: {note}\n");
+        }
+    }
+    if dmar.notes.more() != 0 {
+        pr_warn!("DMAR table: and {} more such lines\n", dmar.notes.more());
     }
     for memory in dmar.reserved.iter() {
         if memory_map::has_system_ram(PhysAddr(memory.first), PhysAddr(memory.last)) {
@@ -151,12 +164,25 @@ fn read_dmar() -> Result<dmar::Dmar> {
             );
         }
     }
-    Ok(dmar)
+    if dmar.flags.dma_control_opt_in {
+        pr_info!("DMAR table: firmware lets no device reach memory before the kernel (opt-in)\n");
+    }
+    Ok((dmar, address_bits))
 }
 
-/// Claims the units, in the order of the table; `None` stands for one that cannot serve.
-fn claim(dmar: &dmar::Dmar) -> Result<KVec<Option<Arc<Unit>>>> {
+/// Claims the units, in the order of the table, whose index is their number; `None` stands for one
+/// that cannot serve. Its devices are named when the core asks for them.
+///
+/// # Errors
+///
+/// A line in the log says why no unit can serve, and
+///
+/// - `EBUSY`: the registers of one are in use.
+/// - `ENODEV`: there is none, or none that can translate.
+/// - `ENOMEM`.
+fn claim(dmar: &dmar::Dmar, address_bits: u8) -> Result<KVec<Option<Arc<Unit>>>> {
     let mut claimed = KVec::with_capacity(dmar.units.len(), GFP_KERNEL)?;
+    let mut failure = ENODEV;
     for (index, described) in dmar.units.iter().enumerate() {
         let name = CString::try_from_fmt(fmt!("dmar{index}"))?;
         for device in dmar.namespace_of(described) {
@@ -166,24 +192,39 @@ fn claim(dmar: &dmar::Dmar) -> Result<KVec<Option<Arc<Unit>>>> {
                 device
             );
         }
-        let unit = Unit::claim(
-            name,
-            PhysAddr(described.base),
-            described.size,
-            dmar.address_bits,
-            dmar.proximity_of(described)
-                .map_or(NumaNode::ANY, NumaNode::of_proximity),
-        );
+        let unit = if let Some(fault) = described.fault {
+            pr_err!(
+                "{}: the DMAR table is wrong: the unit at {:#x} {fault}; its devices are not \
+                 translated\n",
+                &*name,
+                described.base
+            );
+            Err(ENODEV)
+        } else {
+            Unit::claim(
+                name,
+                PhysAddr(described.base),
+                address_bits,
+                dmar.proximity_of(described)
+                    .map_or(NumaNode::ANY, NumaNode::of_proximity),
+            )
+        };
         let unit = match unit {
             Ok(unit) => Some(unit),
-            Err(e) if e == ENODEV => None,
-            Err(e) => return Err(e),
+            Err(e) if e == ENOMEM => return Err(e),
+            // What is wrong with one unit does not cost the others. It has been logged.
+            Err(e) => {
+                if e == EBUSY {
+                    failure = e;
+                }
+                None
+            }
         };
         claimed.try_push(unit, GFP_KERNEL)?;
     }
     if claimed.iter().all(Option::is_none) {
         pr_err!("no unit can serve\n");
-        return Err(ENODEV);
+        return Err(failure);
     }
     Ok(claimed)
 }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The structures of the table, each from its bytes (VT-d 8.3 to 8.9).
+//! The structures of the table, each from its bytes (VT-d 8.3 to 8.8).
 
 use super::{
     span::Span,
+    About,
     Affinity,
     Error,
     Hop,
     IntegratedDevices,
     NamespaceDevice,
-    Note,
+    Notes,
     ReservedMemory,
     Result,
     RootPorts,
@@ -27,56 +28,65 @@ use kernel::{
 const PAGE: u64 = 4096;
 
 impl Unit {
-    pub(super) fn parse(drhd: &Span<'_>, notes: &mut KVec<Note>) -> Result<Self> {
+    pub(super) fn parse(drhd: &Span<'_>, notes: &mut Notes) -> Result<Self> {
         const LEN: usize = 16;
         drhd.has_fields(LEN)?;
-        // 4 KiB times 2^n, n having four bits.
-        let size = 4096 << (drhd.u8(5)? & 0xf);
         let base = drhd.u64(8)?;
-        if base == 0 || base % PAGE != 0 {
-            return Err(drhd.error(8, "a 4 KiB aligned address of registers, not 0"));
-        }
-        if base.checked_add(size).is_none() {
-            return Err(drhd.error(8, "registers that end below 2^64"));
-        }
+        let fault = if base == 0 {
+            Some("has its registers at address 0")
+        } else if base % PAGE != 0 {
+            Some("has registers that do not start at a page")
+        } else {
+            None
+        };
         Ok(Self {
             segment: drhd.u16(6)?,
             include_all: drhd.u8(4)? & 1 != 0,
             base,
-            // CAST: 2^27 at most.
-            size: size as usize,
             scopes: parse_scopes(drhd.from(LEN), notes)?,
+            fault,
         })
     }
 }
 
 impl ReservedMemory {
-    pub(super) fn parse(rmrr: &Span<'_>, notes: &mut KVec<Note>) -> Result<Self> {
+    /// `None` if it is no memory.
+    pub(super) fn parse(rmrr: &Span<'_>, notes: &mut Notes) -> Result<Option<Self>> {
         const LEN: usize = 24;
         rmrr.has_fields(LEN)?;
-        let first = rmrr.u64(8)?;
-        let last = rmrr.u64(16)?;
-        if first % PAGE != 0 {
-            return Err(rmrr.error(8, "a 4 KiB aligned base"));
+        let base = rmrr.u64(8)?;
+        let limit = rmrr.u64(16)?;
+        if limit < base {
+            notes.fault(
+                rmrr.offset,
+                "reserved memory (RMRR) that ends before it starts:",
+                About::Range(base, limit),
+                "it is left out",
+            )?;
+            return Ok(None);
         }
-        if last % PAGE != PAGE - 1 {
-            return Err(rmrr.error(16, "a limit that is the last byte of a page"));
+        let first = base & !(PAGE - 1);
+        let last = limit | (PAGE - 1);
+        if (first, last) != (base, limit) {
+            notes.fault(
+                rmrr.offset,
+                "reserved memory (RMRR) that is not whole pages:",
+                About::Range(base, limit),
+                "it is widened to pages",
+            )?;
         }
-        if last < first {
-            return Err(rmrr.error(16, "a limit above the base"));
-        }
-        let scopes = parse_scopes(rmrr.from(LEN), notes)?;
-        Ok(Self {
+        Ok(Some(Self {
+            offset: rmrr.offset,
             segment: rmrr.u16(6)?,
             first,
             last,
-            scopes,
-        })
+            scopes: parse_scopes(rmrr.from(LEN), notes)?,
+        }))
     }
 }
 
 impl RootPorts {
-    pub(super) fn parse(atsr: &Span<'_>, notes: &mut KVec<Note>) -> Result<Self> {
+    pub(super) fn parse(atsr: &Span<'_>, notes: &mut Notes) -> Result<Self> {
         const LEN: usize = 8;
         atsr.has_fields(LEN)?;
         Ok(Self {
@@ -91,6 +101,7 @@ impl Affinity {
     pub(super) fn parse(rhsa: &Span<'_>) -> Result<Self> {
         rhsa.has_fields(20)?;
         Ok(Self {
+            offset: rhsa.offset,
             base: rhsa.u64(8)?,
             proximity: rhsa.u32(16)?,
         })
@@ -114,7 +125,7 @@ impl NamespaceDevice {
 }
 
 impl IntegratedDevices {
-    pub(super) fn parse(satc: &Span<'_>, notes: &mut KVec<Note>) -> Result<Self> {
+    pub(super) fn parse(satc: &Span<'_>, notes: &mut Notes) -> Result<Self> {
         const LEN: usize = 8;
         satc.has_fields(LEN)?;
         Ok(Self {
@@ -125,30 +136,31 @@ impl IntegratedDevices {
     }
 }
 
-/// Checks a SIDP structure, whose properties matter to scalable mode only (8.9).
-pub(super) fn check_properties(sidp: &Span<'_>, notes: &mut KVec<Note>) -> Result<()> {
-    const LEN: usize = 8;
-    sidp.has_fields(LEN)?;
-    parse_scopes(sidp.from(LEN), notes)?;
-    Ok(())
-}
-
-fn parse_scopes(mut rest: Span<'_>, notes: &mut KVec<Note>) -> Result<KVec<Scope>> {
+/// The device scopes in `rest`. A scope that names nothing is passed over; where the next one
+/// cannot be found, the rest are.
+fn parse_scopes(mut rest: Span<'_>, notes: &mut Notes) -> Result<KVec<Scope>> {
     let mut scopes = KVec::new();
     while !rest.bytes.is_empty() {
-        let scope = rest.first(1, rest.u8(1)?.into(), Scope::HEADER_LEN)?;
-        match Scope::parse(&scope)? {
-            Some(scope) => scopes.try_push(scope, GFP_KERNEL)?,
-            None => {
-                let what = "device scope of unknown type passed over";
-                notes.try_push(
-                    Note {
-                        offset: scope.offset,
-                        what,
-                    },
-                    GFP_KERNEL,
+        let len = rest.u8(1).map_or(0, usize::from);
+        let scope = match rest.first(1, len, Scope::HEADER_LEN) {
+            Ok(scope) => scope,
+            Err(Error::Malformed { offset, expected }) => {
+                notes.lost(
+                    offset,
+                    expected,
+                    "the rest of the device scopes is not read",
                 )?;
+                break;
             }
+            Err(e) => return Err(e),
+        };
+        match Scope::parse(&scope, notes) {
+            Ok(Some(scope)) => scopes.try_push(scope, GFP_KERNEL)?,
+            Ok(None) => (),
+            Err(Error::Malformed { offset, expected }) => {
+                notes.lost(offset, expected, "the device scope is passed over")?;
+            }
+            Err(e) => return Err(e),
         }
         rest = rest.from(scope.bytes.len());
     }
@@ -160,19 +172,20 @@ impl Scope {
     const HEADER_LEN: usize = 6;
 
     /// `None` if it is of an unknown type.
-    fn parse(scope: &Span<'_>) -> Result<Option<Self>> {
+    fn parse(scope: &Span<'_>, notes: &mut Notes) -> Result<Option<Self>> {
         let kind = match scope.u8(0)? {
             1 => ScopeKind::Endpoint,
             2 => ScopeKind::SubHierarchy,
             3 => ScopeKind::IoApic,
             4 => ScopeKind::Hpet,
             5 => ScopeKind::Namespace,
-            _ => return Ok(None),
+            kind => {
+                notes.passed_over(scope.offset, "device scope of unknown type", kind.into())?;
+                return Ok(None);
+            }
         };
+        // Half a step at the end says nothing, and the kernel's own driver does not look at it.
         let hops = scope.from(Self::HEADER_LEN);
-        if hops.bytes.is_empty() || hops.bytes.len() % 2 != 0 {
-            return Err(scope.error(1, "a length of 6 and 2 for each step of a path"));
-        }
         let mut path = KVec::new();
         for (step, hop) in hops.bytes.chunks_exact(2).enumerate() {
             match hop {
@@ -190,6 +203,9 @@ impl Scope {
                     return Err(hops.error(at, "a device below 32 and a function below 8"));
                 }
             }
+        }
+        if path.is_empty() {
+            return Err(scope.error(1, "a length with room for a path"));
         }
         Ok(Some(Self {
             kind,

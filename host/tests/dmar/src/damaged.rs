@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tables that are cut, changed at random, or random altogether: never a panic, and an error that
-//! points into the table.
+//! Tables that are cut, changed at random, or random altogether: never a panic, no error but in what
+//! is around all structures, and notes that point into the table.
 
 use crate::{
     dmar::{
         parse,
         Dmar,
-        Error, //
+        Error,
+        Unit, //
     },
+    scopes::describe,
     table::{
         self,
         with_checksum, //
     }, //
 };
+use iommu_ext::fwnode::SoftwareNode;
 use proptest::{
     collection::vec,
     prelude::*, //
@@ -24,11 +27,12 @@ fn check(bytes: &[u8]) -> Result<Dmar, Error> {
     let result = parse(bytes);
     match &result {
         Ok(dmar) => {
-            assert!((1..=64).contains(&dmar.address_bits));
             assert!(!dmar.units.is_empty());
-            for unit in dmar.units.iter() {
-                assert!(unit.base != 0 && unit.base % 4096 == 0);
-                assert!(unit.size >= 4096 && unit.base.checked_add(unit.size as u64).is_some());
+            for (index, unit) in dmar.units.iter().enumerate() {
+                let serves = unit.base != 0 && unit.base % 4096 == 0;
+                assert!(serves || unit.fault.is_some());
+                let is_same = |other: &Unit| other.base == unit.base && other.fault.is_none();
+                assert!(unit.fault.is_some() || !dmar.units[..index].iter().any(is_same));
             }
             for memory in dmar.reserved.iter() {
                 assert!(memory.first < memory.last);
@@ -36,19 +40,66 @@ fn check(bytes: &[u8]) -> Result<Dmar, Error> {
             }
             let of_units = dmar.units.iter().flat_map(|unit| unit.scopes.iter());
             let of_memory = dmar.reserved.iter().flat_map(|memory| memory.scopes.iter());
-            for scope in of_units.chain(of_memory) {
+            let of_ports = dmar.root_ports.iter().flat_map(|ports| ports.scopes.iter());
+            for scope in of_units.chain(of_memory).chain(of_ports) {
                 assert!(!scope.path.is_empty());
                 assert!(scope
                     .path
                     .iter()
                     .all(|hop| hop.device < 32 && hop.function < 8));
             }
-            assert!(dmar.notes.iter().all(|note| note.offset < bytes.len()));
+            assert!(dmar.notes.iter().all(|note| note.offset <= bytes.len()));
+            // What the core is told of it.
+            let nodes: Vec<_> = dmar
+                .units
+                .iter()
+                .map(|_| SoftwareNode::new().unwrap())
+                .collect();
+            let described = describe(dmar, &nodes).unwrap();
+            assert_eq!(described.units.len(), dmar.units.len());
+            assert_eq!(described.reserved.len(), dmar.reserved.len());
         }
         Err(Error::Malformed { offset, .. }) => assert!(*offset <= bytes.len()),
         Err(Error::NoMemory) => panic!("the host has memory"),
     }
     result
+}
+
+/// The structures of a table, each by itself.
+fn split(table: &[u8]) -> Vec<Vec<u8>> {
+    let mut structures = Vec::new();
+    let mut rest = &table[48..];
+    while !rest.is_empty() {
+        let (structure, behind) = rest.split_at(u16::from_le_bytes([rest[2], rest[3]]).into());
+        structures.push(structure.to_vec());
+        rest = behind;
+    }
+    structures
+}
+
+/// What a table says of each kind, wherever it says it.
+fn said(dmar: &Dmar) -> [Vec<String>; 4] {
+    [
+        dmar.units.iter().map(|unit| format!("{unit:?}")).collect(),
+        dmar.reserved
+            .iter()
+            .map(|memory| {
+                let (first, last) = (memory.first, memory.last);
+                format!(
+                    "{} {first:#x} {last:#x} {:?}",
+                    memory.segment, memory.scopes
+                )
+            })
+            .collect(),
+        dmar.root_ports
+            .iter()
+            .map(|ports| format!("{ports:?}"))
+            .collect(),
+        dmar.integrated
+            .iter()
+            .map(|devices| format!("{devices:?}"))
+            .collect(),
+    ]
 }
 
 #[test]
@@ -100,6 +151,36 @@ proptest! {
             bytes[at] = value;
         }
         let _ = check(&with_checksum(bytes));
+    }
+
+    /// What is wrong in one structure, its type and its length apart, costs nothing of the others.
+    #[test]
+    fn damage_of_one_structure(
+        victim in any::<prop::sample::Index>(),
+        changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut structures = split(&table::rich());
+        let victim = victim.index(structures.len());
+        let others = [&structures[..victim], &structures[victim + 1..]].concat();
+        for (at, value) in changes {
+            let len = structures[victim].len();
+            if len > 4 {
+                structures[victim][4 + at.index(len - 4)] = value;
+            }
+        }
+        let table = |structures: &[Vec<u8>]| {
+            table::Table::new().with(&structures.concat()).bytes()
+        };
+        let damaged = check(&table(&structures)).unwrap();
+        let without = check(&table(&others)).unwrap();
+        let is_second = |dmar: &Dmar| {
+            dmar.notes.iter().any(|note| note.what.starts_with("a second description"))
+        };
+        prop_assume!(!is_second(&damaged));
+        for (of_others, of_all) in said(&without).into_iter().zip(said(&damaged)) {
+            let mut rest = of_all.iter();
+            prop_assert!(of_others.iter().all(|one| rest.any(|other| other == one)));
+        }
     }
 
     #[test]

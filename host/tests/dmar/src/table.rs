@@ -94,7 +94,11 @@ pub fn rich() -> Vec<u8> {
             &[scope(1, 0, &[(0x14, 0)])],
         ))
         .with(&structure(2, &[1, 0, 0, 0], &[]))
-        .with(&structure(3, &[0; 16], &[]))
+        .with(&structure(
+            3,
+            &[0, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[],
+        ))
         .with(&structure(4, b"\0\0\0\x01\\_SB.I2C0\0", &[]))
         .with(&structure(5, &[0; 4], &[scope(1, 0, &[(2, 0)])]))
         .with(&structure(6, &[0; 4], &[scope(1, 0, &[(2, 0)])]))

@@ -277,7 +277,7 @@ fn a_queue_that_waits_for_a_device_is_taken_over() {
         let machine = Machine::new(config);
         let ring = TablePage::alloc(NumaNode::ANY, Gfp::KERNEL).unwrap();
         {
-            let (regs, _) = regs::map(PhysAddr(BASE), 4096).unwrap();
+            let (regs, _) = regs::map(PhysAddr(BASE)).unwrap();
             let regs = Arc::new(regs, GFP_KERNEL).unwrap();
             let command = Arc::pin_init(Command::new(regs.clone()), GFP_KERNEL).unwrap();
             command.enable_queue(ring.phys()).unwrap();

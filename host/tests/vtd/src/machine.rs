@@ -289,7 +289,7 @@ impl Machine {
     /// The driver's unit, claimed.
     pub(crate) fn claim(&self, host_bits: u8) -> Result<Arc<Unit>> {
         let name = CString::try_from(c"dmar0")?;
-        Unit::claim(name, PhysAddr(BASE), 4096, host_bits, NumaNode::ANY)
+        Unit::claim(name, PhysAddr(BASE), host_bits, NumaNode::ANY)
     }
 }
 
