@@ -29,7 +29,9 @@ pub use self::command_files::{
     Commands, //
 };
 pub use self::domain::{
+    is_capable,
     Attachment,
+    Capability,
     PagingDomain, //
 };
 pub use self::region::{

@@ -5,7 +5,10 @@
 //! C header: [`include/linux/iommu.h`](srctree/include/linux/iommu.h)
 
 use super::Buffer;
-use crate::addr::IovaRange;
+use crate::addr::{
+    Iova,
+    IovaRange, //
+};
 use core::ptr::NonNull;
 use kernel::{
     bindings,
@@ -27,6 +30,28 @@ use kernel::{
 
 /// How many regions a domain can have at a time.
 const MAX_REGIONS: usize = 64;
+
+/// What the IOMMU of a device may be able to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Capability {
+    /// To have all accesses snoop the CPU caches ([`PagingDomain::enforce_cache_coherency`]).
+    EnforceCoherency,
+    /// To say that no device could reach memory before the kernel.
+    PreBootProtection,
+    /// To let the device cache translations (ATS).
+    Ats,
+}
+
+/// Whether the IOMMU of a device, if there is one, can do something.
+pub fn is_capable(dev: &Device<Bound>, capability: Capability) -> bool {
+    let capability = match capability {
+        Capability::EnforceCoherency => bindings::iommu_cap_IOMMU_CAP_ENFORCE_CACHE_COHERENCY,
+        Capability::PreBootProtection => bindings::iommu_cap_IOMMU_CAP_PRE_BOOT_PROTECTION,
+        Capability::Ats => bindings::iommu_cap_IOMMU_CAP_PCI_ATS_SUPPORTED,
+    };
+    // SAFETY: The device is bound; the kernel checks whether it has an IOMMU.
+    unsafe { bindings::device_iommu_capable(super::raw(dev), capability) }
+}
 
 /// An address space in which a device can be put, and in which parts of one buffer can be mapped.
 ///
@@ -94,6 +119,13 @@ impl<'bound> PagingDomain<'bound> {
             Some(enforce) => unsafe { enforce(self.as_raw()) },
             None => false,
         }
+    }
+
+    /// The addresses that can be mapped; `None` if there are none.
+    pub fn aperture(&self) -> Option<IovaRange> {
+        // SAFETY: By the type invariant the domain is live. Nobody changes its geometry.
+        let geometry = unsafe { &(*self.as_raw()).geometry };
+        IovaRange::new(Iova(geometry.aperture_start), Iova(geometry.aperture_end))
     }
 
     pub(super) fn as_raw(&self) -> *mut bindings::iommu_domain {

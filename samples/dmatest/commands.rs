@@ -23,9 +23,11 @@ use iommu_ext::{
         PAGE_SIZE, //
     },
     consumer::{
+        is_capable,
         Answer,
         Attachment,
         Buffer,
+        Capability,
         Commands,
         Mapping,
         PagingDomain,
@@ -76,6 +78,7 @@ const MAX_HOLD: u64 = 5000;
 const USAGE: &str = "\
 dma-map read-write|read|write: DMA API mapping of the buffer's first page, by what the device may do
 dma-unmap: end it
+about: what the IOMMU can do for the device
 attach: put the device in an empty domain of its own
 detach: put it back, and forget that domain
 coherent: have all accesses in the own domain snoop the CPU caches, if it can
@@ -149,6 +152,24 @@ impl<'bound> Tester<'bound> {
             Some(mapping) => Ok(writeln!(answer, "unmapped {:#x}", mapping.iova().0)?),
             None => fail(answer, ENOENT, "nothing is mapped: dma-map first"),
         }
+    }
+
+    fn about(&self, answer: &mut Answer) -> Result {
+        let domain = PagingDomain::new(self.dev, self.buffer.clone())?;
+        match domain.aperture() {
+            Some(range) => write!(answer, "{:#x} to {:#x}", range.first().0, range.last().0)?,
+            None => write!(answer, "no address")?,
+        }
+        for (capability, name) in [
+            (Capability::EnforceCoherency, "enforces coherency"),
+            (Capability::PreBootProtection, "protection before boot"),
+            (Capability::Ats, "ATS"),
+        ] {
+            if is_capable(self.dev, capability) {
+                write!(answer, ", {name}")?;
+            }
+        }
+        Ok(writeln!(answer)?)
     }
 
     fn attach(&self, answer: &mut Answer) -> Result {
@@ -331,6 +352,7 @@ impl Commands for Tester<'_> {
         match [next(), next(), next(), next(), next()] {
             ["dma-map", may, "", "", ""] => self.dma_map(direction(may, answer)?, answer),
             ["dma-unmap", "", "", "", ""] => self.dma_unmap(answer),
+            ["about", "", "", "", ""] => self.about(answer),
             ["attach", "", "", "", ""] => self.attach(answer),
             ["detach", "", "", "", ""] => self.detach(answer),
             ["coherent", "", "", "", ""] => self.coherent(answer),

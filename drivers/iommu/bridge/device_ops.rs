@@ -16,6 +16,7 @@ use crate::{
 };
 use iommu_core::{
     endpoint::Endpoint,
+    firmware,
     group::{
         Group,
         Target, //
@@ -306,9 +307,15 @@ unsafe extern "C" fn capable_callback(
     capability: bindings::iommu_cap,
 ) -> bool {
     // SAFETY: The C core asks only about devices it has probed.
-    let limits = unsafe { Device::of(dev) }.endpoint().instance().limits();
+    let endpoint = unsafe { Device::of(dev) }.endpoint();
+    let limits = endpoint.instance().limits();
     match capability {
         bindings::iommu_cap_IOMMU_CAP_CACHE_COHERENCY => limits.cache_coherent,
+        bindings::iommu_cap_IOMMU_CAP_ENFORCE_CACHE_COHERENCY => limits.snoop_control,
+        bindings::iommu_cap_IOMMU_CAP_PRE_BOOT_PROTECTION => {
+            firmware::had_pre_boot_protection(endpoint.instance().key())
+        }
+        bindings::iommu_cap_IOMMU_CAP_PCI_ATS_SUPPORTED => endpoint.device_tlb().is_some(),
         // Where each new mapping costs an invalidation, deferring the others gains nothing.
         bindings::iommu_cap_IOMMU_CAP_DEFERRED_FLUSH => !limits.flush_on_map,
         _ => false,

@@ -38,6 +38,9 @@ pub struct Limits {
     pub identity: Option<Tag>,
     /// Whether devices behind this instance snoop the CPU caches on DMA.
     pub cache_coherent: bool,
+    /// Whether tables of this instance can force accesses to snoop the CPU caches
+    /// ([`Descriptor::snoop_control`]).
+    pub snoop_control: bool,
     /// Whether devices may keep translations in TLBs of their own.
     pub device_tlbs: bool,
     /// Whether an invalidation must follow each new mapping and each new route

@@ -105,6 +105,8 @@ pub struct Description {
     pub ats_ports: KVec<AtsPorts>,
     /// Where that does not depend on a port.
     pub integrated: KVec<IntegratedDevices>,
+    /// Whether firmware has let no device reach memory before the kernel, reserved memory apart.
+    pub pre_boot_protection: bool,
 }
 
 global_lock! {
@@ -207,6 +209,15 @@ pub fn allows_ats(path: &Path<'_>) -> bool {
         .any(|ports| ports.all || ports.scopes.iter().any(|scope| scope.names(&port)))
 }
 
+/// Whether firmware says that no device could reach memory before the kernel did, in the table that
+/// describes the unit that `key` names.
+pub fn had_pre_boot_protection(key: fwnode::Key) -> bool {
+    let descriptions = DESCRIPTIONS.lock();
+    descriptions.iter().any(|description| {
+        description.pre_boot_protection && description.units.iter().any(|u| u.key == key)
+    })
+}
+
 impl Scope {
     /// Whether the device at `path` is what this scope names, or below it.
     ///
@@ -262,6 +273,7 @@ pub(crate) mod made_up {
             reserved: KVec::new(),
             ats_ports: KVec::new(),
             integrated: KVec::new(),
+            pre_boot_protection: false,
         }
     }
 
@@ -524,6 +536,24 @@ mod tests {
             assert_eq!(allows_ats(&at(segment, hops)), allows);
             assert_eq!(allows_ats(&virtual_at(segment, hops)), allows);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn protection_before_boot_is_said_of_all_units_of_a_table() -> Result {
+        const SEGMENT: u32 = SEGMENTS + 0x50;
+        let [protected, open] = [SoftwareNode::new()?, SoftwareNode::new()?];
+        let _first = Publication::new(Description {
+            units: list([unit(&protected, SEGMENT, false, [])?])?,
+            pre_boot_protection: true,
+            ..nothing()
+        })?;
+        let _second = Publication::new(Description {
+            units: list([unit(&open, SEGMENT, false, [])?])?,
+            ..nothing()
+        })?;
+        assert!(had_pre_boot_protection(protected.key()));
+        assert!(!had_pre_boot_protection(open.key()));
         Ok(())
     }
 }

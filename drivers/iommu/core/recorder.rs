@@ -168,6 +168,7 @@ pub(crate) const LIMITS: Limits = Limits {
     last_tag: 2,
     identity: Some(Tag(0)),
     cache_coherent: true,
+    snoop_control: false,
     device_tlbs: false,
     flush_on_map: false,
     msi_window: None,

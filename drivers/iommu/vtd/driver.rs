@@ -73,6 +73,7 @@ impl Unit {
             // the kernel's own driver.
             identity: self.features.pass_through.then_some(IDENTITY),
             cache_coherent: true,
+            snoop_control: self.features.snoop_control,
             device_tlbs: self.features.device_tlbs,
             flush_on_map: self.flush_on_map(),
             msi_window: MSI_WINDOW,

@@ -88,6 +88,7 @@ pub(crate) fn describe(dmar: &Dmar, nodes: &[SoftwareNode]) -> Result<Descriptio
         reserved,
         ats_ports,
         integrated,
+        pre_boot_protection: dmar.flags.dma_control_opt_in,
     })
 }
 
