@@ -23,6 +23,17 @@ all_of_type() {
 	[ ! -s /tmp/others ]
 }
 
+# with_virtual FUNCTION...: the virtual functions of $PHYSICAL come, and are these.
+with_virtual() {
+	load pci_pf_stub || return
+	sed 's/0x//' "/sys/bus/pci/devices/$PHYSICAL/vendor" "/sys/bus/pci/devices/$PHYSICAL/device" |
+		xargs >/sys/bus/pci/drivers/pci-pf-stub/new_id || return
+	echo $# >"/sys/bus/pci/devices/$PHYSICAL/sriov_numvfs" || return
+	for function; do [ -e "/sys/bus/pci/devices/$function/physfn" ] || return; done
+}
+# shellcheck disable=SC2086 # addresses, one word each
+[ -z "$PHYSICAL" ] || check "$PHYSICAL gets virtual functions" with_virtual $VIRTUAL
+
 check "every PCI function is in a group" in_a_group
 for group in $(ls /sys/kernel/iommu_groups | sort -n); do
 	folder=/sys/kernel/iommu_groups/$group
@@ -55,3 +66,22 @@ apart() {
 [ -z "$TOGETHER" ] || check "$TOGETHER are one group" together $TOGETHER
 # shellcheck disable=SC2086
 [ -z "$APART" ] || check "$APART are in groups of their own" apart $APART
+
+# What each device must keep out of: the host compares it with the built-in driver's, too.
+for group in $(ls /sys/kernel/iommu_groups | sort -n); do
+	folder=/sys/kernel/iommu_groups/$group
+	diag "RESERVED $(ls "$folder/devices" | xargs) = $(sort "$folder/reserved_regions" | xargs)"
+done
+
+for function in $VIRTUAL; do
+	check "$function has no memory of the physical function" \
+		sh -c "! grep direct $(group_of "$function")/reserved_regions"
+done
+
+# What a domain of the test device can do: compared as well.
+if [ -e "/modules/rust_iommu_dmatest.ko" ] && [ -e "/sys/bus/pci/devices/$TESTDEV" ]; then
+	. /dmatest.sh
+	check "the consumer loads" load rust_iommu_dmatest
+	diag "DOMAIN $(tell about)"
+	check "and goes" rmmod rust_iommu_dmatest
+fi

@@ -10,10 +10,15 @@ UNIT = 0xFED90000
 NO_UNIT = 0xFED91000
 
 HEADER = 48
+
+# The platform lets no device reach memory before the kernel does.
+DMA_CONTROL_OPT_IN = 1 << 2
 _HOST_ADDRESS_BITS = 39
 
 
-def table(*structures: bytes, host_address_bits: int = _HOST_ADDRESS_BITS) -> bytes:
+def table(
+    *structures: bytes, host_address_bits: int = _HOST_ADDRESS_BITS, flags: int = 0
+) -> bytes:
     """A table of these structures. The kernel takes it for a newer one than the
     firmware's, as its OEM revision is higher; identifiers must be the same."""
     body = b"".join(structures)
@@ -21,7 +26,7 @@ def table(*structures: bytes, host_address_bits: int = _HOST_ADDRESS_BITS) -> by
         "<4sIBB6s8sI4sI",
         *(b"DMAR", HEADER + len(body), 1, 0, b"BOCHS ", b"BXPC    ", 2, b"BXPC", 1),
     )
-    whole = header + struct.pack("<BB10x", host_address_bits - 1, 0) + body
+    whole = header + struct.pack("<BB10x", host_address_bits - 1, flags) + body
     checksum = -sum(whole) & 0xFF
     return whole[:9] + bytes([checksum]) + whole[10:]
 
@@ -51,10 +56,14 @@ def namespace_device(number: int, name: str) -> bytes:
     return _structure(4, struct.pack("<3xB", number) + name.encode() + b"\0", ())
 
 
-def endpoint(function: str) -> bytes:
-    """A scope for a function of bus 0, as in "0000:00:0a.0"."""
-    device, _, number = function.rpartition(":")[2].partition(".")
-    return struct.pack("<BBHBBBB", 1, 8, 0, 0, 0, int(device, 16), int(number))
+def endpoint(function: str, *below: str) -> bytes:
+    """A scope for a function of bus 0, as in "0000:00:0a.0", or for one below that: each
+    step as in "00.0"."""
+    path = b""
+    for step in (function.rpartition(":")[2], *below):
+        device, _, number = step.partition(".")
+        path += struct.pack("<BB", int(device, 16), int(number))
+    return struct.pack("<BBHBB", 1, 6 + len(path), 0, 0, 0) + path
 
 
 def namespace_scope(number: int, device: int) -> bytes:

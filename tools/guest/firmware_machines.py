@@ -2,10 +2,10 @@
 """Machines whose firmware says something else about the VT-d than QEMU's does."""
 
 from . import checks, dmar
-from .devices import nvme, testdev
+from .devices import nvme, raw, testdev
 from .machine import Machine
 from .vtd_checks import when
-from .vtd_machines import ALL_TRANSLATED, NVME, TESTDEV, slot, vtd
+from .vtd_machines import AHCI, ALL_TRANSLATED, NVME, TESTDEV, XHCI, slot, vtd
 
 INCLUDE_ALL = dmar.unit(dmar.UNIT, include_all=True)
 
@@ -17,6 +17,9 @@ KEEP_OFF = f"memmap={RESERVED_SIZE >> 10}K${RESERVED:#x}"
 # A page of System RAM, as if a device that is not there used it.
 IN_RAM = 0x10000000
 NOBODY = "0000:00:1e.0"
+
+# A root port.
+PORT = "0000:00:10.0"
 
 # A function that every such machine has, and nobody uses.
 SMBUS = "0000:00:1f.3"
@@ -38,16 +41,22 @@ def other_table(name: str, summary: str, table: bytes, refusal: str) -> Machine:
 MACHINES: tuple[Machine, ...] = (
     vtd(
         "vtd-include-all",
-        "a unit that has all devices, a node, and a device that is no PCI device",
+        "a unit that has all devices, a node, reserved memory, and a device that is no PCI device",
         ("groups", "disks", "network", "namespace"),
         acpi_tables={
             "dmar": dmar.table(
                 dmar.unit(dmar.UNIT, dmar.namespace_scope(3, 0x15), include_all=True),
                 dmar.affinity(dmar.UNIT, 0),
                 dmar.namespace_device(3, r"\_SB.I2C0"),
+                # One is a USB controller's, which gives it up once it has a driver.
+                dmar.reserved_memory(RESERVED, RESERVED + 0xFFF, dmar.endpoint(NVME)),
+                dmar.reserved_memory(
+                    RESERVED + 0x1000, RESERVED + 0x3FFF, dmar.endpoint(XHCI), dmar.endpoint(AHCI)
+                ),
+                flags=dmar.DMA_CONTROL_OPT_IN,
             )
         },
-        cmdline="iommu.strict=1",
+        cmdline=f"iommu.strict=1 {KEEP_OFF}",
         more_checks=ALL_TRANSLATED,
     ),
     vtd(
@@ -76,6 +85,26 @@ MACHINES: tuple[Machine, ...] = (
         cmdline="iommu.strict=1",
         # Groups are not those of the built-in driver, which gives up on such a table.
         checks=(checks.no_complaints, *ALL_TRANSLATED),
+    ),
+    vtd(
+        "vtd-virtual",
+        "a card with virtual functions, which have its unit and not its reserved memory",
+        ("groups",),
+        settings={"PHYSICAL": "0000:01:00.0", "VIRTUAL": "0000:01:10.0 0000:01:10.2"},
+        devices=(
+            raw(
+                *("-device", f"pcie-root-port,id=port1,chassis=1,slot=1,addr={slot(PORT)}"),
+                *("-netdev", "hubport,id=hub0,hubid=0", "-device", "igb,netdev=hub0,bus=port1"),
+            ),
+        ),
+        include=("pci_pf_stub",),
+        acpi_tables={
+            "dmar": dmar.table(
+                INCLUDE_ALL,
+                dmar.reserved_memory(RESERVED, RESERVED + 0xFFF, dmar.endpoint(PORT, "00.0")),
+            )
+        },
+        cmdline=f"iommu.strict=1 {KEEP_OFF}",
     ),
     vtd(
         "vtd-rmrr",

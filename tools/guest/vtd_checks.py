@@ -283,3 +283,17 @@ def _covers(device_tlb: Descriptor, dropped: Descriptor) -> bool:
 def groups_of(evidence: Evidence) -> set[frozenset[str]]:
     """The groups the guest printed, as sets of functions: numbers may differ."""
     return {frozenset(members) for _number, _type, *members in remarks(evidence, "GROUP")}
+
+
+def reserved_of(evidence: Evidence) -> dict[frozenset[str], str]:
+    """What each group must keep out of, as the guest printed it: lines of reserved_regions."""
+    reserved = {}
+    for words in remarks(evidence, "RESERVED"):
+        members = words[: words.index("=")]
+        reserved[frozenset(members)] = " ".join(words[len(members) + 1 :])
+    return reserved
+
+
+def domain_of(evidence: Evidence) -> list[str]:
+    """What a domain of the test device can do, as the guest printed it."""
+    return [" ".join(words) for words in remarks(evidence, "DOMAIN")]

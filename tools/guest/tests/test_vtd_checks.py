@@ -3,7 +3,7 @@
 
 import unittest
 
-from guest import trace, vtd_checks
+from guest import trace, twin, vtd_checks
 from guest.evidence import Evidence
 from guest.ktap import parse
 from guest.machine import Check
@@ -101,6 +101,29 @@ class GroupsTest(unittest.TestCase):
         evidence = Evidence(SHOWCASE, parse(console), console, trace.Trace())
         expected = {frozenset({"0000:00:04.0"}), frozenset({"0000:01:00.0", "0000:01:00.1"})}
         self.assertEqual(vtd_checks.groups_of(evidence), expected)
+
+    def test_reserved(self) -> None:
+        console = [
+            "# RESERVED 0000:00:04.0 = 0xfee00000 0xfeefffff msi",
+            "# RESERVED 0000:01:00.0 0000:01:00.1 =",
+        ]
+        evidence = Evidence(SHOWCASE, parse(console), console, trace.Trace())
+        alone = frozenset({"0000:00:04.0"})
+        ours = vtd_checks.reserved_of(evidence)
+        self.assertEqual(
+            ours,
+            {
+                alone: "0xfee00000 0xfeefffff msi",
+                frozenset({"0000:01:00.0", "0000:01:00.1"}): "",
+            },
+        )
+
+        def judge(theirs: dict[frozenset[str], str]) -> list[bool]:
+            return [passed for _name, passed, _note in twin.reserved_as(ours, theirs)]
+
+        self.assertEqual(judge(dict(ours)), [True])
+        self.assertEqual(judge({**ours, alone: "0xfee00000 0xfeefffff direct"}), [False])
+        self.assertEqual(judge({}), [False])
 
 
 if __name__ == "__main__":
