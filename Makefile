@@ -16,6 +16,8 @@ IOMMU ?=
 TEST  ?=
 V     ?= 0
 BENCH ?= compare
+TIMES ?= 1
+GUEST_TIMES ?= 1
 KDIR  ?=
 # The machine of run and shell.
 MACHINE ?= showcase
@@ -28,6 +30,12 @@ $(call one_of,ACCEL,$(ACCELS))
 $(call one_of,KERNEL,$(KERNELS))
 $(call one_of,V,0 1)
 $(call one_of,BENCH,compare update)
+
+# is_count NAME: stops unless the variable is a number of runs.
+is_count = $(if $(or $(filter-out 1,$(words $($(1)))),$(shell printf '%s' '$(subst ','\'',$($(1)))' \
+	| grep -vxE '[1-9][0-9]{0,2}')),$(error $(1)='$($(1))' is no number of runs from 1 to 999))
+$(call is_count,TIMES)
+$(call is_count,GUEST_TIMES)
 
 # What cannot be together with KERNEL. Of one kernel are: the ceilings, the committed results
 # of the benchmark, the sources that the host tests take from the kernel.
@@ -45,7 +53,7 @@ $(if $(filter command environment,$(firstword $(origin KERNEL))),$(error KERNEL=
 	KDIR=$(KDIR): give one of them, as both name a kernel))
 endif
 
-export ARCH ACCEL KERNEL IOMMU TEST V
+export ARCH ACCEL KERNEL IOMMU TEST V TIMES GUEST_TIMES
 
 ENV   := tools/env
 IN    := $(ENV) enter --
@@ -74,6 +82,8 @@ help: ## this text
 	@echo '  TEST=<pattern>	only tests or machines with this in their name' | expand -t 24
 	@echo '  MACHINE=<name>	the machine of run and shell ($(MACHINE))' | expand -t 24
 	@echo '  BENCH=compare|update	bench: compare with the committed results, or renew them' | expand -t 24
+	@echo '  TIMES=<n>	breakages: the host'"'"'s tests must notice n times in a row;' | expand -t 24
+	@echo '	GUEST_TIMES=<n>: those of guests' | expand -t 24
 	@echo '  ACCEL=$(subst $() $(),|,$(ACCELS))	how QEMU runs guest code ($(ACCEL))' | expand -t 24
 	@echo '  KDIR=<tree>	modules: build against your own kernel tree, with the' | expand -t 24
 	@echo '	host'"'"'s tools, outside the environment (CONFIG_RUST=y)' | expand -t 24
