@@ -9,18 +9,12 @@
 
 # shellcheck disable=SC2086 # addresses, one word each
 set -- $DISKS
-begin $((3 * $#))
-
-# one_at_a_time DISK: QEMU's AHCI cannot read a command table that crosses into a
-# page elsewhere; that of the first command never does. Others have no such knob.
-one_at_a_time() {
-	{ echo 1 >"/sys/block/${1#/dev/}/device/queue_depth"; } 2>/dev/null
-}
+begin $((4 * $#))
 
 for function; do
 	check "there is a disk behind $function" wait_for 20 has_disk "$function"
 	disk=$(disk_of "$function")
-	one_at_a_time "$disk"
+	check "requests to it are small enough for QEMU" few_pages "$function" "$disk"
 	equal "its group has type $GROUP_TYPE" "$GROUP_TYPE" "$(group_type "$function")"
 	check "$DISK_MIB MiB on ${disk#/dev/} ($function) come back" \
 		write_and_read "$disk" "$DISK_MIB"

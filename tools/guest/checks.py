@@ -5,8 +5,10 @@ A check takes the Evidence and yields verdicts: (name, passed, what was seen).
 Functions that take arguments return such a check.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
+from . import pins
 from .evidence import Evidence
 from .machine import Check, Verdict
 from .trace import Inv, bdf
@@ -63,3 +65,35 @@ def counted(stat: str, *kinds: Inv, first: str | None = None, last: str | None =
         )
 
     return descriptors_equal_statistics
+
+
+def only_expected_errors(expected: Mapping[str, tuple[str, ...]]) -> Check:
+    """The kernel has logged nothing as an error but what the tests that ran provoke:
+    `expected` has regular expressions for whole lines, by test. The machine's setting
+    ERRORS must be 1, for the guest to repeat such lines at its end."""
+
+    def no_other_error_lines(evidence: Evidence) -> Iterable[Verdict]:
+        # What the debug kernel looks at has rules of its own.
+        if evidence.machine.kernel == pins.DEBUG:
+            return
+        ran = evidence.results.tests()
+        allowed = [
+            re.compile(pattern) for test in ran & set(expected) for pattern in expected[test]
+        ]
+        lines = [
+            line.partition("# kernel error: ")[2]
+            for line in evidence.console
+            if "# kernel error: " in line
+        ]
+        told = [line for line in evidence.console if line.endswith(f"# kernel errors: {len(lines)}")]
+        others = [
+            line for line in lines if not any(pattern.fullmatch(line) for pattern in allowed)
+        ]
+        yield "the guest has told all error lines", len(told) == 1, f"{len(lines)} lines"
+        yield (
+            "no error line that no test expects",
+            not others,
+            f"{len(others)} of {len(lines)}, first: {others[:1]}",
+        )
+
+    return no_other_error_lines

@@ -52,6 +52,10 @@ class Results:
         """How many cases ended so."""
         return sum(case.status is status for case in self.cases)
 
+    def tests(self) -> set[str]:
+        """The scripts that ran: the second part of the cases' names, after the machine's."""
+        return {case.name.split("/")[1] for case in self.cases if "/" in case.name}
+
     def stat(self, name: str) -> int:
         """A STAT value as a number (decimal or 0x...)."""
         if name not in self.stats:

@@ -39,8 +39,7 @@ def when(test: str, *checks: Check) -> Check:
     """The checks, if the script ran: one can be left out with TEST=."""
 
     def if_it_ran(evidence: Evidence) -> Iterable[Verdict]:
-        ran = {case.name.split("/")[1] for case in evidence.results.cases if "/" in case.name}
-        if test in ran:
+        if test in evidence.results.tests():
             for check in checks:
                 yield from check(evidence)
 

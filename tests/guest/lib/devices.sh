@@ -42,3 +42,14 @@ interface_of() { ls "/sys/bus/pci/devices/$1/net" 2>/dev/null; }
 
 # has_disk FUNCTION
 has_disk() { disk_of "$1" >/dev/null 2>&1; }
+
+# few_pages FUNCTION DISK: the disk's requests have eight pages at most, if it is at an
+# AHCI controller. QEMU's aborts a command ("failed command", "ABRT") whose list of pages
+# crosses into a page of its own that is elsewhere. The kernel puts the lists 0xb00 bytes
+# apart and begins the first one at 0x580 of a page, so that eight entries of 16 bytes
+# always fit before the page ends.
+few_pages() {
+	case $(driver_of "$1") in
+	*/ahci) echo 32 >"/sys/block/${2#/dev/}/queue/max_sectors_kb" ;;
+	esac
+}

@@ -3,7 +3,7 @@
 
 import unittest
 
-from guest import trace, twin, vtd_checks
+from guest import checks, trace, twin, vtd_checks
 from guest.evidence import Evidence
 from guest.ktap import parse
 from guest.machine import Check
@@ -39,6 +39,38 @@ class FaultsTest(unittest.TestCase):
         self.assertEqual(verdicts(check, [TOLD], [FAULT, FAULT]), [False])
         for part, other in (("0x50", "0x51"), ("fault 5", "fault 6"), ("0x4000", "0x5000")):
             self.assertEqual(verdicts(check, [TOLD], [FAULT.replace(part, other)]), [False])
+
+
+class ErrorLinesTest(unittest.TestCase):
+    """No line of the kernel at the level of an error but those that a script provokes."""
+
+    CHECK = staticmethod(checks.only_expected_errors({"forbidden": ("dmar0: fault: .* refused",)}))
+    RAN = ["KTAP version 1", "1..1", "ok 1 m/forbidden/a"]
+    FAULT = "[    1.0] # kernel error: dmar0: fault: 0000:00:0a.0 refused"
+
+    def judged(self, *lines: str) -> list[bool]:
+        return verdicts(self.CHECK, list(lines), [])
+
+    def test_expected(self) -> None:
+        self.assertEqual(self.judged("# kernel errors: 0"), [True, True])
+        self.assertEqual(
+            self.judged(*self.RAN, self.FAULT, "[ 1.1] # kernel errors: 1"), [True, True]
+        )
+
+    def test_not_expected(self) -> None:
+        aborted = "[    1.0] # kernel error: ata1.00: failed command: READ DMA"
+        self.assertEqual(self.judged(aborted, "# kernel errors: 1"), [True, False])
+        # By another script.
+        self.assertEqual(self.judged(self.FAULT, "# kernel errors: 1"), [True, False])
+        # More than was expected.
+        longer = f"{self.FAULT} and more"
+        self.assertEqual(
+            self.judged(*self.RAN, longer, "# kernel errors: 1"), [True, False]
+        )
+
+    def test_not_all_told(self) -> None:
+        self.assertEqual(self.judged(), [False, True])
+        self.assertEqual(self.judged(*self.RAN, self.FAULT, "# kernel errors: 2"), [False, True])
 
 
 class UnmapTest(unittest.TestCase):
