@@ -57,6 +57,20 @@ def instructions(evidence: Evidence) -> dict[str, float]:
     return found
 
 
+def together(
+    runs: list[dict[str, dict[str, float]]],
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, list[float]]]]:
+    """The instructions of several runs, by row and by who took them, as one: the median of
+    each, and its spread, the least and the most that a run has seen."""
+    middle: dict[str, dict[str, float]] = {}
+    spread: dict[str, dict[str, list[float]]] = {}
+    for name, row in runs[0].items():
+        seen = {who: [run[name][who] for run in runs] for who in row}
+        middle[name] = {who: round(median(numbers), 1) for who, numbers in seen.items()}
+        spread[name] = {who: [min(numbers), max(numbers)] for who, numbers in seen.items()}
+    return middle, spread
+
+
 # What is counted, and what it is called in the results.
 _SENT = {
     Inv.CONTEXT_GLOBAL: "context",

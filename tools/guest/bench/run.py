@@ -84,9 +84,11 @@ def _run_all(machines: dict[str, Machine], accel: str) -> dict[str, Evidence]:
     return {name: evidences[0] for name, (_, evidences) in kept.items()}
 
 
-def measure(accel: str) -> dict[str, Any]:
-    """All there is to measure; the results as they are committed."""
-    counted = _run_all(COUNTING, accel)
+def measure(accel: str, runs: int = 1) -> dict[str, Any]:
+    """All there is to measure; the results as they are committed. The instructions are
+    counted in so many runs; if there are several, their spread is in the results."""
+    counts = [_run_all(COUNTING, accel) for _ in range(runs)]
+    counted = counts[0]
     turns = Turns((OURS, BUILTIN))
     raced = _run_all(
         {
@@ -95,13 +97,12 @@ def measure(accel: str) -> dict[str, Any]:
         },
         accel,
     )
-    each = {name: rows.instructions(evidence) for name, evidence in counted.items()}
+    instructions, spread = rows.together([_instructions(run) for run in counts])
     sent = {name: rows.invalidations(counted[name]) for name in (OURS, BUILTIN)}
     return {
         "kernel": _release(counted[OURS]),
-        "instructions": {
-            name: {who: each[who][name] for who in (OURS, BUILTIN, FLOOR)} for name in each[OURS]
-        },
+        "instructions": instructions,
+        **({"spread": spread} if runs > 1 else {}),
         "invalidations": {
             name: {who: sent[who][name] for who in (OURS, BUILTIN)}
             for name in sent[OURS]
@@ -110,6 +111,12 @@ def measure(accel: str) -> dict[str, Any]:
         "table_pages": {who: rows.table_pages(counted[who]) for who in (OURS, BUILTIN)},
         "throughput": rows.throughput(raced[OURS], raced[BUILTIN]),
     }
+
+
+def _instructions(counted: dict[str, Evidence]) -> dict[str, dict[str, float]]:
+    """The instructions of one run, by row and by who took them."""
+    each = {name: rows.instructions(evidence) for name, evidence in counted.items()}
+    return {name: {who: each[who][name] for who in (OURS, BUILTIN, FLOOR)} for name in each[OURS]}
 
 
 def _release(evidence: Evidence) -> str:

@@ -8,7 +8,7 @@ from . import rows
 
 Results = dict[str, Any]
 
-# Less is the same: QEMU's and the compiler's moods.
+# Less is the same, whatever the spread: QEMU's and the compiler's moods.
 MOVED = 0.03
 AIM = 0.5
 # Descriptors per call: in lazy mode a timer sends some, too.
@@ -62,9 +62,20 @@ def _sent(kinds: dict[str, float]) -> str:
     return ", ".join(f"{number:g} {kind}" for kind, number in kinds.items()) or "none"
 
 
-def moved(old: Results, new: Results) -> tuple[list[str], bool]:
-    """What differs by more than MOVED; and whether something of ours became worse.
+def limits(old: Results, name: str, who: str) -> tuple[float, float]:
+    """Between what a row's instructions count as unchanged. What runs of the committed
+    results have seen, and as much again on either side, but MOVED at least: a few runs do
+    not see the extremes."""
+    number = old["instructions"][name][who]
+    low, high = old.get("spread", {}).get(name, {}).get(who, (number, number))
+    margin = max(high - low, number * MOVED)
+    return min(low, number) - margin, max(high, number) + margin
 
+
+def moved(old: Results, new: Results) -> tuple[list[str], bool]:
+    """What differs by more than it does by itself; and whether something of ours became worse.
+
+    Instructions move when they leave their `limits`; pages of tables, by more than MOVED.
     Throughput is said to move only when the middle halves have nothing in common: it
     depends on what else the host does.
     """
@@ -76,8 +87,10 @@ def moved(old: Results, new: Results) -> tuple[list[str], bool]:
             continue
         for who, number in row.items():
             change = number / before[who] - 1
-            if abs(change) > MOVED:
-                text = f"{before[who]:g} -> {number:g} instructions ({change:+.1%})"
+            low, high = limits(old, name, who)
+            if not low <= number <= high:
+                text = f"{before[who]:g} -> {number:g} instructions ({change:+.1%}, "
+                text += f"unchanged is {low:.1f} to {high:.1f})"
                 found.append(f"{name}: {who}: {text}")
                 worse |= who == "ours" and change > 0
     found += [f"{name}: gone" for name in old["instructions"] if name not in new["instructions"]]

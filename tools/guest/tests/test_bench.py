@@ -57,10 +57,32 @@ class MovedTest(unittest.TestCase):
 
     def test_instructions(self) -> None:
         (line,), worse = self.ours(413.0)
-        self.assertIn("detached: map 4 KiB: ours: 400 -> 413 instructions (+3.2%)", line)
+        self.assertIn("detached: map 4 KiB: ours: 400 -> 413 instructions (+3.2%", line)
         self.assertTrue(worse)
         (_,), worse = self.ours(380.0)
         self.assertFalse(worse)
+
+    def test_by_the_row_s_own_spread(self) -> None:
+        row = "detached: map 4 KiB"
+        old = {**results(), "spread": {row: {"ours": [390.0, 430.0], "builtin": [900.0, 900.0]}}}
+
+        def to(**change: float) -> tuple[list[str], bool]:
+            new = copy.deepcopy(results())
+            self.first(new).update(change)
+            return table.moved(old, new)
+
+        # 40 to either side.
+        self.assertEqual(to(ours=470.0), ([], False))
+        self.assertEqual(to(ours=350.0), ([], False))
+        (line,), worse = to(ours=471.0)
+        self.assertIn("unchanged is 350.0 to 470.0", line)
+        self.assertTrue(worse)
+        (_,), worse = to(ours=349.0)
+        self.assertFalse(worse)
+        # A row that never moves may do so by 3 %; so may one whose spread is not known.
+        self.assertEqual(to(builtin=926.0), ([], False))
+        self.assertEqual(len(to(builtin=928.0)[0]), 1)
+        self.assertEqual(len(to(floor=248.0)[0]), 1)
 
     def test_theirs_is_not_ours(self) -> None:
         (_,), worse = self.moved(lambda new: self.first(new).update(builtin=2000.0))
@@ -96,6 +118,12 @@ class OutputTest(unittest.TestCase):
         self.assertIn("2 wait", text)
         picture = ElementTree.fromstring(chart.svg(results()))
         self.assertGreater(len(picture), 10)
+
+    def test_runs_together(self) -> None:
+        runs = [{"a": {"ours": number, "floor": 1.0}} for number in (10.0, 14.0, 11.0)]
+        middle, spread = rows.together(runs)
+        self.assertEqual(middle, {"a": {"ours": 11.0, "floor": 1.0}})
+        self.assertEqual(spread, {"a": {"ours": [10.0, 14.0], "floor": [1.0, 1.0]}})
 
     def test_rows(self) -> None:
         stats = {f"{row.key}.{row.call}": "640/64" for row in rows.subjects() if row.key != "fresh"}
