@@ -14,6 +14,7 @@ mod arrivals;
 mod ats;
 mod bind;
 mod function;
+mod kept_acs;
 
 pub use self::arrivals::Arrivals;
 pub use self::bind::bound_functions;
@@ -21,3 +22,4 @@ pub use self::function::{
     all,
     Function, //
 };
+pub use self::kept_acs::KeptAcs;

@@ -13,6 +13,7 @@ struct ida;
 struct iommu_iotlb_gather;
 struct pci_dev;
 struct ratelimit_state;
+struct rust_iommu_acs_probe;
 struct syscore;
 struct syscore_ops;
 
@@ -21,6 +22,10 @@ int rust_iommu_helper_pci_domain_nr(struct pci_dev *pdev);
 struct pci_dev *rust_iommu_helper_pci_physfn(struct pci_dev *pdev);
 char *rust_iommu_helper_driver_name(struct device *dev);
 char *rust_iommu_helper_why_busy(struct pci_dev *pdev);
+
+struct rust_iommu_acs_probe *
+rust_iommu_helper_acs_probe_register(void (*handler)(struct pci_dev *pdev));
+void rust_iommu_helper_acs_probe_unregister(struct rust_iommu_acs_probe *probe);
 
 int rust_iommu_helper_node_of_proximity(u32 domain);
 unsigned long rust_iommu_helper_direct_map_base(void);

@@ -25,8 +25,9 @@ const ISOLATION: u16 = 1 << 0 | 1 << 2 | 1 << 3 | 1 << 4;
 const TRANSLATION_BLOCKING: u16 = 1 << 1;
 
 impl Function {
-    /// Turns on what the function has of ACS that keeps it apart from its peers, and, where
-    /// untrusted devices can be plugged in, what keeps them from lying about translation.
+    /// Turns on what the function has of ACS that keeps it apart from its peers. Where untrusted
+    /// devices can be plugged in, or no device is to use ATS (`pci=noats`), also turns on what
+    /// keeps devices from lying about translation. May be called in any context.
     pub fn enable_acs(&self) {
         let Some(acs) = Acs::read(self) else {
             return;
@@ -34,12 +35,9 @@ impl Function {
         let pdev = self.as_raw();
         // SAFETY: By the type invariant.
         let exposed = unsafe { (*pdev).external_facing() | (*pdev).untrusted() } != 0;
-        let wanted = if exposed {
-            ISOLATION | TRANSLATION_BLOCKING
-        } else {
-            ISOLATION
-        };
-        let wanted = acs.control | (acs.capability & wanted);
+        // SAFETY: The function only reads what the command line said.
+        let no_ats = unsafe { bindings::pci_ats_disabled() };
+        let wanted = acs.wanted(exposed || no_ats);
         if wanted != acs.control {
             // What fails is not isolated, and grouped accordingly.
             // SAFETY: By the type invariant; the register is where the kernel found it.
@@ -78,6 +76,17 @@ struct Acs {
 }
 
 impl Acs {
+    /// What the control register is to say: what is on stays on. `block_translated`: no request
+    /// from behind the port may claim to be translated already.
+    fn wanted(&self, block_translated: bool) -> u16 {
+        let all = if block_translated {
+            ISOLATION | TRANSLATION_BLOCKING
+        } else {
+            ISOLATION
+        };
+        self.control | (self.capability & all)
+    }
+
     /// `None` if the function has no ACS, or does not answer.
     fn read(function: &Function) -> Option<Self> {
         let pdev = function.as_raw();
@@ -95,5 +104,31 @@ impl Acs {
             capability,
             control,
         })
+    }
+}
+
+#[kernel::macros::kunit_tests(rust_iommu_ext_acs)]
+mod tests {
+    use super::*;
+
+    /// PCIe 7.7.11.2: bit 0 is source validation, 1 translation blocking, 2 and 3 redirect of
+    /// requests and completions, 4 upstream forwarding, 5 egress control, 6 direct translated P2P.
+    #[test]
+    fn what_is_turned_on() {
+        let wanted = |capability, control, block_translated| {
+            let acs = Acs {
+                position: 0x148,
+                capability,
+                control,
+            };
+            acs.wanted(block_translated)
+        };
+        assert_eq!(wanted(0x7f, 0, false), 0x1d);
+        assert_eq!(wanted(0x7f, 0, true), 0x1f);
+        // What the port does not have stays off.
+        assert_eq!(wanted(0x1d, 0, true), 0x1d);
+        assert_eq!(wanted(0, 0, true), 0);
+        // What firmware has turned on stays on.
+        assert_eq!(wanted(0x7f, 0x60, false), 0x7d);
     }
 }

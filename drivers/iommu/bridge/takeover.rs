@@ -97,9 +97,11 @@ pub(crate) fn first_bound(key: fwnode::Key) -> Result<Option<ARef<Function>>> {
 /// Access control of the PCI functions, without which the C core cannot form small groups.
 ///
 /// It is on for the functions that are there, and turned on for those that come while this lives.
-/// It stays on after that.
+/// Where a function loses it, by a reset or in sleep, it is turned on again before anything behind
+/// the function works again. It stays on after that.
 pub struct AccessControl {
     _arrivals: Pin<KBox<pci::Arrivals>>,
+    _kept: Option<pci::KeptAcs>,
 }
 
 impl AccessControl {
@@ -114,11 +116,24 @@ impl AccessControl {
     pub fn enable() -> Result<Self> {
         // First, so that none comes in between.
         let arrivals = pci::Arrivals::watch(Function::enable_acs)?;
+        let kept = match pci::KeptAcs::new() {
+            Ok(kept) => Some(kept),
+            Err(ENOMEM) => return Err(ENOMEM),
+            Err(e) => {
+                pr_warn!(
+                    "access control of PCI ports is not turned on again after a reset or sleep: \
+                     kprobes give error {}. Groups then promise more than the hardware does\n",
+                    e.to_errno()
+                );
+                None
+            }
+        };
         for function in pci::all() {
             function.enable_acs();
         }
         Ok(Self {
             _arrivals: arrivals,
+            _kept: kept,
         })
     }
 }
