@@ -14,6 +14,7 @@ mod arrivals;
 mod ats;
 mod bind;
 mod function;
+mod held;
 mod kept_acs;
 
 pub use self::arrivals::Arrivals;
@@ -22,4 +23,5 @@ pub use self::function::{
     all,
     Function, //
 };
+pub use self::held::Held;
 pub use self::kept_acs::KeptAcs;

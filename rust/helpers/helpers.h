@@ -20,6 +20,11 @@ struct syscore_ops;
 struct pci_dev *rust_iommu_helper_to_pci_dev(struct device *dev);
 int rust_iommu_helper_pci_domain_nr(struct pci_dev *pdev);
 struct pci_dev *rust_iommu_helper_pci_physfn(struct pci_dev *pdev);
+void rust_iommu_helper_hold_begin(void);
+void rust_iommu_helper_hold_end(void);
+bool rust_iommu_helper_hold(struct device *dev);
+void rust_iommu_helper_let_go(struct device *dev);
+void rust_iommu_helper_await(struct device *dev);
 char *rust_iommu_helper_driver_name(struct device *dev);
 char *rust_iommu_helper_why_busy(struct pci_dev *pdev);
 

@@ -5,6 +5,7 @@
 #include <linux/blkdev.h>
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -25,6 +26,41 @@ int rust_iommu_helper_pci_domain_nr(struct pci_dev *pdev)
 struct pci_dev *rust_iommu_helper_pci_physfn(struct pci_dev *pdev)
 {
 	return pci_physfn(pdev);
+}
+
+/*
+ * Held by the one task that holds the locks of many devices. Lockdep then counts those as one lock:
+ * it knows 48 for a task, and machines have more functions.
+ */
+static DEFINE_MUTEX(holding);
+
+void rust_iommu_helper_hold_begin(void)
+{
+	mutex_lock(&holding);
+	pci_lock_rescan_remove();
+}
+
+void rust_iommu_helper_hold_end(void)
+{
+	pci_unlock_rescan_remove();
+	mutex_unlock(&holding);
+}
+
+bool rust_iommu_helper_hold(struct device *dev)
+{
+	return mutex_trylock_nest_lock(&dev->mutex, &holding);
+}
+
+void rust_iommu_helper_let_go(struct device *dev)
+{
+	device_unlock(dev);
+}
+
+/* Waits for whoever holds the lock of @dev now. */
+void rust_iommu_helper_await(struct device *dev)
+{
+	device_lock(dev);
+	device_unlock(dev);
 }
 
 char *rust_iommu_helper_driver_name(struct device *dev)

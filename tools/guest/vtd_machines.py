@@ -98,6 +98,7 @@ def vtd(
             "registers.sh": "tests/guest/lib/registers.sh",
             "events.sh": "tests/guest/lib/events.sh",
             "config.sh": "tests/guest/lib/config.sh",
+            "drivers.sh": "tests/guest/lib/drivers.sh",
         },
         settings={**SETTINGS, **(settings or {})},
         checks=(*ALWAYS, vtd_checks.global_once(enabled), SAME_GROUPS, *more_checks),

@@ -6,13 +6,20 @@
 //! the next. So it is never switched under way: drivers are released before, and bind again
 //! after. What cannot be released without harm, such as the driver of a mounted disk, is named,
 //! and nothing is changed at all.
+//!
+//! Nor may a driver bind in between. It would get addresses from a domain, which the unit does not
+//! translate yet, or none from a domain that its device is about to be in. So once the drivers are
+//! released, the locks of their devices are held (`Released::hold`) until the unit translates:
+//! whoever wants to bind waits.
 
 use crate::spec;
+use iommu_core::instance::Instance;
 use iommu_ext::{
     fwnode,
     pci::{
         self,
-        Function, //
+        Function,
+        Held, //
     },
     vec::KVecExt, //
 };
@@ -21,8 +28,40 @@ use kernel::{
     sync::aref::ARef, //
 };
 
+/// How often a driver may bind between its release and the moment its device is held.
+const ATTEMPTS: u32 = 10;
+
 /// Functions whose drivers were released. They bind again when this is dropped.
-pub struct Released(KVec<ARef<Function>>);
+pub struct Released {
+    functions: KVec<ARef<Function>>,
+    behind: Behind,
+}
+
+/// The functions that a [`Released`] is about.
+#[derive(Clone, Copy)]
+enum Behind {
+    /// Those behind any unit. All drivers are released.
+    AnyUnit,
+    /// Those behind one unit. The drivers of ports are released, and there are no others.
+    One(fwnode::Key),
+}
+
+impl Behind {
+    fn has(self, function: &Function) -> Result<bool> {
+        let unit = spec::unit_of(function)?;
+        Ok(match self {
+            Self::AnyUnit => unit.is_some(),
+            Self::One(key) => unit == Some(key),
+        })
+    }
+
+    fn may_release(self, function: &Function) -> bool {
+        match self {
+            Self::AnyUnit => true,
+            Self::One(_) => function.is_port(),
+        }
+    }
+}
 
 impl Released {
     /// Releases the drivers of all PCI functions that firmware puts behind a unit.
@@ -34,64 +73,103 @@ impl Released {
     /// - `EBUSY`: one cannot be without harm. A line in the log names the device, and why.
     /// - `ENOMEM`.
     pub fn all() -> Result<Self> {
-        Self::release(|_, unit| unit.is_some())
+        Self::new(Behind::AnyUnit)
     }
 
-    /// Releases the drivers of the ports behind one unit.
+    /// Releases the drivers of the ports behind one unit, which is to be detached.
     ///
     /// # Errors
     ///
-    /// As [`all`](Self::all).
-    pub(crate) fn ports_of(key: fwnode::Key) -> Result<Self> {
-        Self::release(|function, unit| function.is_port() && unit == Some(key))
+    /// As [`all`](Self::all). Any other driver that is bound to a function behind the unit is
+    /// such a reason.
+    pub(crate) fn ports_of(instance: &Instance) -> Result<Self> {
+        Self::new(Behind::One(instance.key()))
     }
 
-    fn release(select: impl Fn(&Function, Option<fwnode::Key>) -> bool) -> Result<Self> {
-        let mut functions = KVec::new();
+    fn new(behind: Behind) -> Result<Self> {
+        let mut released = Self {
+            functions: KVec::new(),
+            behind,
+        };
+        released.release()?;
+        Ok(released)
+    }
+
+    /// Releases the drivers that are bound now: all that are to be, or none.
+    fn release(&mut self) -> Result {
+        let mut bound = KVec::new();
         for function in pci::bound_functions()? {
-            if select(&function, spec::unit_of(&function)?) {
-                functions.try_push(function, GFP_KERNEL)?;
+            if self.behind.has(&function)? {
+                bound.try_push(function, GFP_KERNEL)?;
             }
         }
-        for function in functions.iter() {
-            if let Some(why) = function.why_busy()? {
-                pr_err!(
-                    "{}: its driver cannot be released: it {}. Load the IOMMU driver from the \
-                     initramfs, or stop the use\n",
-                    function.name(),
-                    &*why
-                );
-                return Err(EBUSY);
-            }
+        for function in bound.iter() {
+            self.may_release(function)?;
         }
+        self.functions.try_reserve(bound.len(), GFP_KERNEL)?;
         // What sits behind a bridge goes before the bridge.
-        for function in functions.iter().rev() {
+        for function in bound.iter().rev() {
             function.release_driver();
         }
-        Ok(Self(functions))
+        for function in bound {
+            self.functions.try_push(function, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    /// Fails with `EBUSY`, and says why, if the driver of a function must stay.
+    fn may_release(&self, function: &Function) -> Result {
+        if !self.behind.may_release(function) {
+            let driver = function.driver_name();
+            pr_err!(
+                "{}: its unit cannot be detached: it is bound to driver {}\n",
+                function.name(),
+                driver.as_deref().unwrap_or(c"(gone)")
+            );
+            return Err(EBUSY);
+        }
+        if let Some(why) = function.why_busy()? {
+            pr_err!(
+                "{}: its driver cannot be released: it {}. Load the IOMMU driver from the \
+                 initramfs, or stop the use\n",
+                function.name(),
+                &*why
+            );
+            return Err(EBUSY);
+        }
+        Ok(())
+    }
+
+    /// Keeps drivers from binding, until what this returns is dropped. Drivers that have bound
+    /// since they were released are released again.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: a driver that has bound meanwhile cannot be released without harm, or one binds
+    ///   as often as it is released. A line in the log names the device.
+    /// - `ENOMEM`.
+    pub(crate) fn hold(&mut self) -> Result<Held> {
+        for _ in 0..ATTEMPTS {
+            let behind = self.behind;
+            let held = Held::new(|function| behind.has(function))?;
+            let Some(bound) = held.bound() else {
+                return Ok(held);
+            };
+            pr_info!("{}: a driver has bound meanwhile\n", bound.name());
+            drop(held);
+            self.release()?;
+        }
+        pr_err!("drivers bind as often as they are released: the IOMMU is left alone\n");
+        Err(EBUSY)
     }
 }
 
 impl Drop for Released {
     fn drop(&mut self) {
-        for function in self.0.iter() {
+        for function in self.functions.iter() {
             function.attach_driver();
         }
     }
-}
-
-/// The first function behind a unit, ports apart, that has a driver.
-///
-/// # Errors
-///
-/// `ENOMEM`.
-pub(crate) fn first_bound(key: fwnode::Key) -> Result<Option<ARef<Function>>> {
-    for function in pci::bound_functions()? {
-        if !function.is_port() && spec::unit_of(&function)? == Some(key) {
-            return Ok(Some(function));
-        }
-    }
-    Ok(None)
 }
 
 /// Access control of the PCI functions, without which the C core cannot form small groups.

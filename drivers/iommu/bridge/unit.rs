@@ -6,15 +6,18 @@
 //! there gives the devices back to untranslated DMA and lets the driver's module be unloaded. It
 //! is refused with `EBUSY`, and a line in the log, while a driver is bound to one of them.
 //!
-//! A unit moves one way only: made -> registered -> (blocked ->) detached.
+//! A unit moves one way only: made -> starting -> registered -> (blocked ->) detached.
+//!
+//! From the moment a device has a domain until it leaves, its DMA is translated, as far as it has
+//! a driver: none binds before translation is on, nor after it is to be turned off
+//! ([`Released::hold`]).
+//! Translation is turned on after the devices have their domains, as firmware has some of them
+//! use memory all the time (RMRR): their entries must be there by then.
 
 use crate::{
     control,
     device_ops::OPS,
-    takeover::{
-        self,
-        Released, //
-    }, //
+    takeover::Released, //
 };
 use core::ptr;
 use iommu_core::{
@@ -86,12 +89,58 @@ pub(crate) fn registered(key: fwnode::Key) -> Option<(*mut bindings::iommu_devic
 enum State {
     /// The C core does not know it yet.
     Made,
+    /// [`register_all`] is at work on it, or has failed.
+    Starting,
     /// Its devices are translated. The driver's module stays loaded.
     Registered(module::Pin),
     /// Its devices are no longer translated for the C core, but blocked.
     Blocked(module::Pin),
     /// It is off, and may go.
     Detached,
+}
+
+/// Registers units with the C core, and turns their translation on, while no driver can bind.
+///
+/// # Errors
+///
+/// None of the units is registered, none that answers translates, and
+///
+/// - `EEXIST`: one was registered before.
+/// - `ENODEV`: the module of one is being unloaded.
+/// - what [`Released::hold`] and [`Unit::start`] return.
+pub fn register_all<'a>(
+    units: impl Iterator<Item = &'a Arc<Unit>> + Clone,
+    released: &mut Released,
+) -> Result {
+    let mut pins = KVec::new();
+    let mut started = KVec::new();
+    for unit in units.clone() {
+        unit.begin()?;
+        pins.try_push(module::Pin::new(unit.module)?, GFP_KERNEL)?;
+        started.try_reserve(1, GFP_KERNEL)?;
+    }
+    let held = released.hold()?;
+    for unit in units.clone() {
+        if let Err(e) = unit.start() {
+            pr_err!(
+                "{}: cannot be used: error {}\n",
+                unit.instance().name(),
+                e.to_errno()
+            );
+            started
+                .iter()
+                .rev()
+                .for_each(|unit: &&Arc<Unit>| unit.stop());
+            return Err(e);
+        }
+        started.try_push(unit, GFP_KERNEL)?;
+    }
+    drop(held);
+    // From here on a unit may be detached.
+    for (unit, pin) in units.zip(pins) {
+        *unit.state.lock() = State::Registered(pin);
+    }
+    Ok(())
 }
 
 /// One instance registered with the C core.
@@ -169,24 +218,27 @@ impl Unit {
         self.registration.instance()
     }
 
-    /// Registers the unit with the C core, which makes endpoints of its devices and gives them
-    /// domains; then turns translation on.
-    ///
-    /// Drivers were released before ([`Released::all`]): a device that has one is refused.
-    ///
-    /// # Errors
-    ///
-    /// The C core does not know the unit, and
-    ///
-    /// - `EEXIST`: it was registered before.
-    /// - `ETIMEDOUT`: the hardware does not answer; the driver then keeps what it may still walk.
-    /// - what the C core returns if it cannot set up a device.
-    pub fn register(&self) -> Result {
+    /// Moves from `Made` to `Starting`. `state` is not locked while devices are held: a write to
+    /// `detach` locks it first, and then holds the devices.
+    fn begin(&self) -> Result {
         let mut state = self.state.lock();
         if !matches!(*state, State::Made) {
             return Err(EEXIST);
         }
-        let pin = module::Pin::new(self.module)?;
+        *state = State::Starting;
+        Ok(())
+    }
+
+    /// Registers the unit with the C core, which makes endpoints of its devices and gives them
+    /// domains; then turns translation on.
+    ///
+    /// # Errors
+    ///
+    /// The C core does not know the unit, its devices are blocked, and
+    ///
+    /// - `ETIMEDOUT`: the hardware does not answer; the driver then keeps what it may still walk.
+    /// - what the C core returns if it cannot set up a device.
+    fn start(&self) -> Result {
         UNITS.lock().try_push(
             Entry {
                 key: self.instance().key(),
@@ -205,12 +257,16 @@ impl Unit {
             self.forget();
             return Err(e);
         }
-        if let Err(e) = self.translation.enable() {
-            self.unregister();
-            return Err(e);
+        self.translation.enable().inspect_err(|_| self.unregister())
+    }
+
+    /// Takes back what [`start`](Self::start) has done.
+    fn stop(&self) {
+        self.unregister();
+        if self.translation.disable().is_err() {
+            // The hardware still walks its tables: they must never be freed.
+            core::mem::forget(self.translation.clone());
         }
-        *state = State::Registered(pin);
-        Ok(())
     }
 
     /// Gives the unit's devices back to untranslated DMA, and turns translation off.
@@ -222,22 +278,23 @@ impl Unit {
     ///   line in the log names the device.
     /// - `ETIMEDOUT`: the hardware does not answer.
     ///
-    /// If a driver has bound, or a device was added, under way, or the hardware does not answer,
-    /// DMA of all devices of the unit is blocked. Another try may then get further.
+    /// If the hardware does not answer, or a device was added under way, DMA of all devices of the
+    /// unit is blocked. Another try may then get further.
     pub fn detach(&self) -> Result {
         let mut state = self.state.lock();
-        if matches!(*state, State::Made | State::Detached) {
+        if matches!(*state, State::Made | State::Starting | State::Detached) {
             return Err(ENODEV);
         }
-        self.refuse_bound()?;
-        let _ports = Released::ports_of(self.instance().key())?;
+        // They bind again when devices are not held any more.
+        let mut ports = Released::ports_of(self.instance())?;
+        let _held = ports.hold()?;
         let pin = match core::mem::replace(&mut *state, State::Detached) {
             State::Registered(pin) => {
                 self.unregister();
                 pin
             }
             State::Blocked(pin) => pin,
-            State::Made | State::Detached => return Err(ENODEV),
+            State::Made | State::Starting | State::Detached => return Err(ENODEV),
         };
         match self.turn_off() {
             Ok(()) => {
@@ -252,8 +309,8 @@ impl Unit {
         }
     }
 
-    /// Turns translation off, unless a driver or a device has come in between: it would have
-    /// addresses that mean nothing without translation.
+    /// Turns translation off, unless a device has come in between: it would have addresses that
+    /// mean nothing without translation.
     fn turn_off(&self) -> Result {
         // Endpoints that were released hold references to the instance until they are freed.
         rcu_list::barrier();
@@ -264,23 +321,7 @@ impl Unit {
             );
             return Err(EBUSY);
         }
-        self.refuse_bound()?;
         self.translation.disable()
-    }
-
-    /// Fails with `EBUSY`, and names the device, if a driver is bound to one of the unit's.
-    fn refuse_bound(&self) -> Result {
-        let Some(function) = takeover::first_bound(self.instance().key())? else {
-            return Ok(());
-        };
-        let driver = function.driver_name();
-        pr_err!(
-            "{}: cannot be detached: {} is bound to driver {}\n",
-            self.instance().name(),
-            function.name(),
-            driver.as_deref().unwrap_or(c"(gone)")
-        );
-        Err(EBUSY)
     }
 
     /// Takes the unit from the C core, which releases its devices. Their DMA is blocked then,
@@ -308,11 +349,7 @@ impl PinnedDrop for Unit {
         {
             let mut state = self.state.lock();
             if let State::Registered(_) = *state {
-                self.unregister();
-                if self.translation.disable().is_err() {
-                    // The hardware still walks its tables: they must never be freed.
-                    core::mem::forget(self.translation.clone());
-                }
+                self.stop();
             }
             *state = State::Detached;
         }

@@ -19,9 +19,10 @@
 //! # Loading
 //!
 //! Units are claimed and started first, with empty tables. Then the drivers of all PCI functions
-//! are released, the units are registered with the kernel's core, which gives every device a
-//! domain, translation is turned on, and the drivers bind again. If a unit is owned by someone else,
-//! or a driver cannot be released, devices and drivers stay as they were.
+//! are released, and kept from binding. The units are registered with the kernel's core, which
+//! gives every device a domain, and translation is turned on. Then drivers bind again. If a unit is
+//! owned by someone else, or a driver cannot be released, devices and drivers stay as they were. If
+//! a unit cannot be registered or turned on, all units are off when drivers bind again.
 
 #![deny(unsafe_code)]
 
@@ -36,9 +37,12 @@ mod statistics;
 mod tables;
 mod unit;
 
-use bridge::takeover::{
-    AccessControl,
-    Released, //
+use bridge::{
+    takeover::{
+        AccessControl,
+        Released, //
+    },
+    unit::register_all, //
 };
 use iommu_core::{
     firmware::Publication,
@@ -109,11 +113,11 @@ impl kernel::Module for Vtd {
             }
         }
 
-        let released = Released::all()?;
+        let mut released = Released::all()?;
         let access_control = AccessControl::enable()?;
-        let registered = units.iter().try_for_each(|unit| unit.registered.register());
+        let registered = register_all(units.iter().map(|unit| &unit.registered), &mut released);
         if let Err(e) = registered {
-            // Before drivers bind again.
+            // Before drivers bind again: the units use no memory any more.
             drop(units);
             return Err(e);
         }
