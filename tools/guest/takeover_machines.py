@@ -38,7 +38,7 @@ def left_running(queue: str, summary: str) -> Machine:
 TAKEOVER = vtd(
     "vtd-takeover",
     "loading under devices in use, under drivers that bind meanwhile, and in vain",
-    ("window",),
+    ("busy", "window", "loading_fails", "held_by_vfio"),
     settings={
         "UNIT": f"{dmar.UNIT:#x}",
         "SECOND_UNIT": f"{SECOND_UNIT:#x}",
