@@ -205,6 +205,17 @@ impl<const SIZE: usize> IoWindow<SIZE> {
         Ok(())
     }
 
+    /// Writes the 64 bits at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_read32`](Self::try_read32).
+    #[inline]
+    pub fn try_write64(&self, value: u64, offset: usize) -> Result {
+        value.write(self.try_place(offset)?);
+        Ok(())
+    }
+
     /// Where register `T` is.
     #[inline(always)]
     fn place<T: FixedRegister>(&self) -> Place<'_, T::Storage> {

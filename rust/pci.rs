@@ -13,6 +13,7 @@ mod alias;
 mod arrivals;
 mod ats;
 mod bind;
+mod bus_master;
 mod function;
 mod held;
 mod kept_acs;

@@ -13,6 +13,7 @@
 //! | `domain_ops` | `struct iommu_domain_ops`: attach, map, unmap, flush |
 //! | `spec` | which instance a device names, and by which requester IDs |
 //! | `ats` | which devices may keep translations themselves |
+//! | `bus_master` | how the DMA of a device is stopped if its unit is lost |
 //! | `control` | the file `detach` of a unit in sysfs |
 //! | [`takeover`] | drivers that are bound before the IOMMU is there |
 //!
@@ -20,6 +21,7 @@
 //! decide nothing.
 
 mod ats;
+mod bus_master;
 mod control;
 mod device_ops;
 mod domain_ops;

@@ -7,6 +7,7 @@
 
 use crate::{
     ats,
+    bus_master::BusMaster,
     domain_ops,
     spec::{
         self,
@@ -168,7 +169,8 @@ fn probe_pci(function: &Function) -> Result<(KBox<Device>, *mut bindings::iommu_
     let name = CString::try_from(function.name())?;
     // Before the endpoint is made, so that nothing can fail after that.
     let device = KBox::new_uninit(GFP_KERNEL)?;
-    let endpoint = instance.probe(name, spec.ids, device_tlb)?;
+    let bus_master = Arc::new(BusMaster::of(function), GFP_KERNEL)?;
+    let endpoint = instance.probe(name, spec.ids, device_tlb, Some(bus_master))?;
     let device = KBox::write(
         device,
         Device {

@@ -23,7 +23,8 @@
 //!
 //! # A device that does not answer
 //!
-//! PCIe leaves a device a minute to answer; then it has failed. The driver that has waited for it
+//! PCIe leaves a device a minute to answer. Nothing may wait that long with interrupts off, so that a
+//! driver of a unit leaves it less; then the device has failed. The driver that has waited for it
 //! makes the entry one that refuses what the device has cached ([`Target::give_up`]). From then on
 //! the device is passed over, and no entry lets it ask any more, until it is probed again. Its
 //! other DMA goes on. ATS is turned off when it next leaves a domain, where that may be done.

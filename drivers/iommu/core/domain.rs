@@ -205,7 +205,7 @@ impl Domain {
                 continue;
             }
             let device_tlbs = DeviceTlbs::behind(instance, self.device_tlbs.iter(&guard));
-            let sent = instance.driver().invalidate(*tag, scope, device_tlbs);
+            let sent = instance.invalidate(*tag, scope, device_tlbs);
             result = result.and(sent);
         }
         result
@@ -278,8 +278,7 @@ impl Domain {
             return Ok(());
         };
         let device_tlbs = DeviceTlbs::behind(instance, self.device_tlbs.iter(&guard));
-        let driver = instance.driver();
-        let flushed = driver.invalidate(attachment.tag, &Scope::Tag, device_tlbs);
+        let flushed = instance.invalidate(attachment.tag, &Scope::Tag, device_tlbs);
         // If the unit does not answer it may still walk the table. The route stays counted then, so
         // that no later unmap takes its invalidation for done and frees table pages.
         if flushed.is_ok() {
@@ -483,13 +482,16 @@ mod tests {
         for unit in &mut units {
             domain.enter(unit.endpoint(&[1])?.instance())?;
         }
+        let flush = Call::Flush(Tag(1), Scope::Tag);
         for fails in 0..3 {
-            for (index, unit) in units.iter().enumerate() {
-                unit.driver.hang(index == fails);
+            if let Some(unit) = units.get(fails) {
+                unit.driver.hang();
             }
             assert_eq!(domain.flush_all(), Err(EIO));
-            for unit in &units {
-                assert!(unit.driver.was_told(&[Call::Flush(Tag(1), Scope::Tag)])?);
+            for (index, unit) in units.iter().enumerate() {
+                let calls = [flush, Call::CutOff];
+                let told = calls.get(..=usize::from(index == fails)).ok_or(EINVAL)?;
+                assert!(unit.driver.was_told(told)?);
             }
         }
         Ok(())
@@ -501,13 +503,13 @@ mod tests {
         let device = unit.endpoint(&[1])?;
         let domain = recorder::domain()?;
         domain.enter(device.instance())?;
-        unit.driver.hang(true);
+        unit.driver.hang();
         assert_eq!(domain.leave(&device, Route::Rid), Err(EIO));
         // The tag is not used again, and later unmaps are told, and told to keep the tables.
         assert_eq!(unit.instance.domains(), 1);
         assert_eq!(domain.flush_all(), Err(EIO));
         let flush = Call::Flush(Tag(1), Scope::Tag);
-        assert!(unit.driver.was_told(&[flush, flush])?);
+        assert!(unit.driver.was_told(&[flush, Call::CutOff, flush])?);
         Ok(())
     }
 }

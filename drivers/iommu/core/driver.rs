@@ -108,8 +108,17 @@ pub trait Driver: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `EIO` or `ETIMEDOUT`: the hardware does not answer. The caller must then assume that it
-    /// still uses what it had cached, and keep that memory allocated for good. A device that does
-    /// not answer is no error: it is given up ([`Target::give_up`](crate::ats::Target::give_up)).
+    /// `EIO` or `ETIMEDOUT`: the hardware does not answer, for good: every later call fails, too. The
+    /// caller must then assume that it still uses what it had cached, and keep that memory allocated
+    /// for good. A device that does not answer is no error: it is given up
+    /// ([`Target::give_up`](crate::ats::Target::give_up)).
     fn invalidate(&self, tag: Tag, scope: &Scope, device_tlbs: DeviceTlbs<'_>) -> Result;
+
+    /// Whether invalidations fail from now on. The driver has logged why. Any context.
+    fn has_failed(&self) -> bool;
+
+    /// Makes the hardware refuse all DMA of the devices behind it, after it has failed. Returns
+    /// whether the hardware has shown that it does so, with nothing of the old state in use any more.
+    /// Called once, with interrupts off; takes no more than a moment.
+    fn cut_off(&self) -> bool;
 }

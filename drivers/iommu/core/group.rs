@@ -85,13 +85,15 @@ impl Group {
     /// Makes a route of a member lead to `target`. Hardware sees the old target or the new one,
     /// at most with DMA blocked in between.
     ///
-    /// What cannot fail for a route that was attached before: to attach it to
-    /// [`Target::Blocked`], or to a domain that it was attached to before.
+    /// What cannot fail for a route that was attached before, unless the instance is lost: to attach
+    /// it to [`Target::Blocked`], or to a domain that it was attached to before.
     ///
     /// # Errors
     ///
     /// The route leads where it led before, and
     ///
+    /// - `EIO`: the instance is [lost](crate::instance#an-instance-that-is-lost), or was lost under
+    ///   way; the route then leads nowhere.
     /// - `ENODEV`: the endpoint is no member.
     /// - `EINVAL`: the instance cannot walk the domain's table, has no such routes, or none that
     ///   pass DMA untranslated.
@@ -105,17 +107,29 @@ impl Group {
             .ok_or(ENODEV)?;
         let current = member.target_mut(route)?;
         let instance = endpoint.instance();
-        let driver = instance.driver();
+        if instance.is_lost() {
+            return if current.is_same(&target) {
+                Ok(())
+            } else {
+                Err(EIO)
+            };
+        }
 
         // Whether the new entry lets the device ask for translations.
         let mut asks = false;
         match &target {
-            Target::Blocked => driver.set_route(endpoint.ids(), route, Entry::Blocked),
+            Target::Blocked => instance.set_route(endpoint.ids(), route, Entry::Blocked),
             Target::Identity => {
                 instance.limits().identity.ok_or(EINVAL)?;
-                driver.set_route(endpoint.ids(), route, Entry::Identity);
+                instance.set_route(endpoint.ids(), route, Entry::Identity);
             }
             Target::Domain(domain) => asks = enter(domain, endpoint, route)?,
+        }
+        if instance.is_lost() {
+            // Lost under way. The devices are cut off; what was written must not count later.
+            instance.set_route(endpoint.ids(), route, Entry::Blocked);
+            target.left_by(endpoint, route);
+            return Err(EIO);
         }
         let old = core::mem::replace(current, target);
         old.left_by(endpoint, route);
@@ -157,7 +171,7 @@ impl Group {
                         Route::Rid if passes => Entry::Identity,
                         _ => Entry::Blocked,
                     };
-                    instance.driver().set_route(&[id], *route, after);
+                    instance.set_route(&[id], *route, after);
                 }
             }
         }
@@ -176,9 +190,8 @@ impl Group {
 /// the device may ask for translations.
 fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result<bool> {
     let instance = endpoint.instance();
-    let driver = instance.driver();
     let table = domain.table().descriptor();
-    driver.prepare(endpoint, route, table)?;
+    instance.driver().prepare(endpoint, route, table)?;
     let tag = domain.enter(instance)?;
     let write = |device_tlb: bool| {
         let entry = Entry::Table {
@@ -186,7 +199,7 @@ fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result<bool
             tag,
             device_tlb,
         };
-        driver.set_route(endpoint.ids(), route, entry);
+        instance.set_route(endpoint.ids(), route, entry);
     };
     let mut asks = endpoint
         .device_tlb()
@@ -201,7 +214,7 @@ fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result<bool
     if instance.limits().flush_on_map {
         // Faults may be cached under the tag from before. A failure is logged by the driver, and
         // costs DMA faults, not safety.
-        let _ = driver.invalidate(tag, &Scope::Tag, DeviceTlbs::none());
+        let _ = instance.invalidate(tag, &Scope::Tag, DeviceTlbs::none());
     }
     Ok(asks)
 }
@@ -264,8 +277,7 @@ impl Target {
             Self::Identity => {
                 if let Some(tag) = instance.limits().identity {
                     // A failure is logged by the driver; memory is not freed on its success.
-                    let driver = instance.driver();
-                    let _ = driver.invalidate(tag, &Scope::Tag, DeviceTlbs::none());
+                    let _ = instance.invalidate(tag, &Scope::Tag, DeviceTlbs::none());
                 }
             }
             Self::Domain(domain) => {
@@ -298,6 +310,32 @@ mod tests {
 
     const FLUSH_1: Call = Call::Flush(Tag(1), Scope::Tag);
     const FLUSH_2: Call = Call::Flush(Tag(2), Scope::Tag);
+
+    /// Nothing is written, not even what blocks: nobody would see it.
+    #[test]
+    fn a_lost_unit_takes_no_route() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        let device = unit.endpoint(&[0x10])?;
+        let group = Group::new()?;
+        group.join(device.clone())?;
+        let [domain, other] = [recorder::domain()?, recorder::domain()?];
+        let there = || Target::Domain(domain.clone());
+        group.attach(&device, Route::Rid, there())?;
+        let entry = Call::Translate(0x10, Route::Rid, Tag(1));
+        assert!(unit.driver.was_told(&[entry])?);
+        unit.driver.hang();
+        for target in [Target::Blocked, Target::Identity, Target::Domain(other)] {
+            assert_eq!(group.attach(&device, Route::Rid, target), Err(EIO));
+        }
+        assert_eq!(group.attach(&device, Route::Rid, there()), Ok(()));
+        assert!(unit.driver.was_told(&[Call::CutOff])?);
+        // It can leave, and its domain stays.
+        group.leave(&device, &Target::Blocked);
+        let block = Call::Block(0x10, Route::Rid);
+        assert!(unit.driver.was_told(&[block, FLUSH_1])?);
+        assert_eq!(unit.instance.domains(), 1);
+        Ok(())
+    }
     const FLUSH_IDENTITY: Call = Call::Flush(Tag(0), Scope::Tag);
 
     const fn block(id: u32) -> Call {

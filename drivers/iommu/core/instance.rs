@@ -1,6 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Instances: one hardware unit each, with the endpoints behind it and the tags in its TLB.
+//!
+//! # An instance that is lost
+//!
+//! An instance serves until its driver reports that the hardware does not answer invalidations any
+//! more ([`Driver::has_failed`]). From then on it is *lost*, until it is registered anew:
+//!
+//! - No device is probed for it and no route of it is attached: `EIO`. A route that already leads
+//!   where it is to lead stays, as nothing has to be written for that.
+//! - What its devices do is cut off: the driver makes the hardware refuse all DMA
+//!   ([`Driver::cut_off`]). Where the hardware does not show that it does, DMA is stopped at each
+//!   device ([`BusMaster::stop`](crate::endpoint::BusMaster::stop)), until a driver of the device
+//!   turns it on again.
+//! - Devices leave as before: their entries in memory are blocked. Nothing is freed that the
+//!   hardware might still use.
+//!
+//! Callers of an invalidation free memory whether it succeeds or not. So the first CPU whose request
+//! fails cuts the devices off *before* it returns, and every other one waits for that: no failure is
+//! returned while devices still reach what was unmapped, as far as hardware allows.
 
 use crate::{
     ats::{
@@ -12,7 +30,10 @@ use crate::{
         Limits,
         Scope, //
     },
-    endpoint::Endpoint,
+    endpoint::{
+        BusMaster,
+        Endpoint, //
+    },
     route::{
         Entry,
         Route, //
@@ -21,8 +42,12 @@ use crate::{
 use iommu_ext::{
     fwnode,
     ida::Ida,
+    new_irq_lock,
     ratelimit::RateLimit,
-    sync::rcu_list::RcuList,
+    sync::{
+        irq_lock::IrqLock,
+        rcu_list::RcuList, //
+    },
     vec::KVecExt, //
 };
 use kernel::{
@@ -31,8 +56,10 @@ use kernel::{
     str::CString,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
-            Relaxed, //
+            Relaxed,
+            Release, //
         },
         rcu,
         Arc,
@@ -62,6 +89,11 @@ pub struct Instance {
     passing: Mutex<KVec<u32>>,
     #[pin]
     fault_limit: RateLimit,
+    /// Set once, when the devices are cut off.
+    is_lost: Atomic<bool>,
+    /// Held while the devices are cut off.
+    #[pin]
+    verdict: IrqLock<()>,
 }
 
 impl Instance {
@@ -91,6 +123,8 @@ impl Instance {
                 endpoints <- RcuList::new(),
                 passing <- new_mutex!(KVec::new()),
                 fault_limit <- RateLimit::new(),
+                is_lost: Atomic::new(false),
+                verdict <- new_irq_lock!((), "Instance.verdict"),
             }),
             GFP_KERNEL,
         )
@@ -117,6 +151,78 @@ impl Instance {
         &*self.driver
     }
 
+    /// Whether the unit is [lost](self#an-instance-that-is-lost). Its devices are cut off then. Any
+    /// context.
+    pub fn is_lost(&self) -> bool {
+        // Acquire pairs with the release in `lose`: the devices are cut off.
+        if self.is_lost.load(Acquire) {
+            return true;
+        }
+        let has_failed = self.driver.has_failed();
+        if has_failed {
+            self.lose();
+        }
+        has_failed
+    }
+
+    /// Cuts the devices off, if nobody has done so yet, and returns when that is done. Any context.
+    #[cold]
+    #[inline(never)]
+    fn lose(&self) {
+        // With interrupts off: a handler on this CPU may come here, too.
+        let _verdict = self.verdict.lock();
+        if self.is_lost.load(Relaxed) {
+            return;
+        }
+        let name = self.name();
+        pr_err!("{name}: the unit is lost: it serves no device any more\n");
+        if self.driver.cut_off() {
+            pr_err!("{name}: it refuses the DMA of all its devices\n");
+        } else {
+            let guard = rcu::read_lock();
+            let (mut stopped, mut others) = (0usize, 0usize);
+            for endpoint in self.endpoints.iter(&guard) {
+                let count = if endpoint.stop_dma() {
+                    &mut stopped
+                } else {
+                    &mut others
+                };
+                *count = count.saturating_add(1);
+            }
+            pr_err!(
+                "{name}: it may let DMA pass by old mappings: bus mastering is off at {stopped} \
+                 devices, {others} others cannot be stopped\n"
+            );
+        }
+        // Release: see `is_lost`.
+        self.is_lost.store(true, Release);
+    }
+
+    /// Writes the entry of a route ([`Driver::set_route`]).
+    pub(crate) fn set_route(&self, ids: &[u32], route: Route, entry: Entry<'_>) {
+        self.driver.set_route(ids, route, entry);
+        if self.driver.has_failed() {
+            self.lose();
+        }
+    }
+
+    /// Sends an invalidation and waits for it ([`Driver::invalidate`]). Any context.
+    ///
+    /// # Errors
+    ///
+    /// As of that. The unit is lost then, and its devices are cut off.
+    #[inline]
+    pub(crate) fn invalidate(
+        &self,
+        tag: Tag,
+        scope: &Scope,
+        device_tlbs: DeviceTlbs<'_>,
+    ) -> Result {
+        self.driver
+            .invalidate(tag, scope, device_tlbs)
+            .inspect_err(|_| self.lose())
+    }
+
     /// The module of the driver.
     pub(crate) fn owner(&self) -> Option<&'static ThisModule> {
         self.owner
@@ -124,30 +230,42 @@ impl Instance {
 
     /// Makes an endpoint of the device whose DMA carries `ids`, and lets the driver make ready
     /// for it. A device with a `device_tlb` has one ID only: translations are for a requester.
+    /// `bus_master`: how its DMA is stopped if the unit is lost.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and what [`Driver::probe`] returns.
+    /// - `EIO`: the unit is lost. A line in the log names the device.
+    /// - `ENOMEM`, and what [`Driver::probe`] returns.
     pub fn probe(
         self: &Arc<Self>,
         name: CString,
         ids: KVec<u32>,
         device_tlb: Option<DeviceTlb>,
+        bus_master: Option<Arc<dyn BusMaster>>,
     ) -> Result<Arc<Endpoint>> {
+        if self.is_lost() {
+            pr_err!(
+                "{}: {} is not served: the unit is lost\n",
+                self.name(),
+                &*name
+            );
+            return Err(EIO);
+        }
         let known = self.sum_of_endpoints(|endpoint| endpoint.ids().len());
         self.passing
             .lock()
             .try_reserve(known.saturating_add(ids.len()), GFP_KERNEL)?;
-        let endpoint = Endpoint::new(name, self.clone(), ids, device_tlb);
-        let endpoint = Arc::new(endpoint, GFP_KERNEL)?;
+        let endpoint = Endpoint::new(name, self.clone(), ids, device_tlb, bus_master);
+        let endpoint = Arc::pin_init(endpoint, GFP_KERNEL)?;
         self.driver.probe(&endpoint)?;
         self.endpoints.push(endpoint.clone())?;
         Ok(endpoint)
     }
 
-    /// Forgets an endpoint. Its routes are blocked already.
+    /// Forgets an endpoint. Its routes are blocked already. May sleep.
     pub fn release(&self, endpoint: &Arc<Endpoint>) {
         self.endpoints.remove(|other| Arc::ptr_eq(other, endpoint));
+        endpoint.forget_bus_master();
     }
 
     /// Whether any device is behind the unit, as far as it was probed.
@@ -188,10 +306,10 @@ impl Instance {
         };
         let mut passing = self.passing.lock();
         while let Some(id) = passing.pop() {
-            self.driver.set_route(&[id], Route::Rid, Entry::Blocked);
+            self.set_route(&[id], Route::Rid, Entry::Blocked);
         }
         // A failure is logged by the driver; memory is not freed on its success.
-        let _ = self.driver.invalidate(tag, &Scope::Tag, DeviceTlbs::none());
+        let _ = self.invalidate(tag, &Scope::Tag, DeviceTlbs::none());
     }
 
     /// How many domains have, or have had, a route of this unit that leads to them.
@@ -308,6 +426,63 @@ mod tests {
         unit.instance.release(&other);
         assert_eq!(named(0x18), (1, 0));
         assert!(unit.instance.has_endpoints());
+        Ok(())
+    }
+
+    /// Counts how often its DMA was stopped.
+    struct Stopped(Atomic<u32>);
+
+    impl BusMaster for Stopped {
+        fn stop(&self) {
+            self.0.add(1, Relaxed);
+        }
+    }
+
+    fn stopped() -> Result<Arc<Stopped>> {
+        Ok(Arc::new(Stopped(Atomic::new(0)), GFP_KERNEL)?)
+    }
+
+    #[test]
+    fn a_lost_unit_serves_no_device() -> Result {
+        let mut unit = Unit::new(LIMITS)?;
+        let _device = unit.endpoint(&[0x10])?;
+        assert!(!unit.instance.is_lost());
+        unit.driver.hang();
+        // Also before an invalidation has failed.
+        assert_eq!(unit.endpoint(&[0x18]).err(), Some(EIO));
+        assert!(unit.instance.is_lost());
+        assert_eq!(unit.instance.endpoints(), 1);
+        assert!(unit.driver.was_told(&[Call::CutOff])?);
+        Ok(())
+    }
+
+    #[test]
+    fn devices_of_a_lost_unit_are_cut_off_once() -> Result {
+        let flush = |unit: &Unit| {
+            let instance = &unit.instance;
+            instance.invalidate(Tag(1), &Scope::Tag, DeviceTlbs::none())
+        };
+        let told = Call::Flush(Tag(1), Scope::Tag);
+        for dies in [false, true] {
+            let mut unit = Unit::new(LIMITS)?;
+            let [first, second] = [stopped()?, stopped()?];
+            let _first = unit.bus_master(&[0x10], Some(first.clone()))?;
+            let gone = unit.bus_master(&[0x18], Some(second.clone()))?;
+            let _other = unit.endpoint(&[0x20])?;
+            unit.instance.release(&gone);
+            flush(&unit)?;
+            assert!(unit.driver.was_told(&[told])?);
+            if dies {
+                unit.driver.die();
+            }
+            unit.driver.hang();
+            assert_eq!(flush(&unit), Err(EIO));
+            assert_eq!(flush(&unit), Err(EIO));
+            assert!(unit.driver.was_told(&[told, Call::CutOff, told])?);
+            // Only where the unit does not do it itself, and not once the device is gone.
+            assert_eq!(first.0.load(Relaxed), u32::from(dies));
+            assert_eq!(second.0.load(Relaxed), 0);
+        }
         Ok(())
     }
 

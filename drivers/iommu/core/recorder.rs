@@ -10,7 +10,10 @@ use crate::{
         Limits,
         Scope, //
     },
-    endpoint::Endpoint,
+    endpoint::{
+        BusMaster,
+        Endpoint, //
+    },
     instance::{
         Instance,
         Tag, //
@@ -64,6 +67,8 @@ pub(crate) enum Call {
     Translate(u32, Route, Tag),
     /// To drop what is cached under a tag.
     Flush(Tag, Scope),
+    /// To refuse all DMA.
+    CutOff,
 }
 
 /// Calls that a test may cause between two looks at them.
@@ -79,6 +84,8 @@ pub(crate) struct Recorder {
     refuses: Atomic<bool>,
     /// Invalidations fail with `EIO`.
     hangs: Atomic<bool>,
+    /// Whether DMA is refused if that is asked for.
+    cuts_off: Atomic<bool>,
 }
 
 impl Recorder {
@@ -89,6 +96,7 @@ impl Recorder {
                 calls <- new_irq_lock!(room, "Recorder"),
                 refuses: Atomic::new(false),
                 hangs: Atomic::new(false),
+                cuts_off: Atomic::new(true),
             }),
             GFP_KERNEL,
         )
@@ -117,9 +125,14 @@ impl Recorder {
         self.refuses.store(refuses, Relaxed);
     }
 
-    /// From now on, has invalidations fail, or not.
-    pub(crate) fn hang(&self, hangs: bool) {
-        self.hangs.store(hangs, Relaxed);
+    /// From now on, has invalidations fail.
+    pub(crate) fn hang(&self) {
+        self.hangs.store(true, Relaxed);
+    }
+
+    /// From now on, does not refuse DMA when that is asked for.
+    pub(crate) fn die(&self) {
+        self.cuts_off.store(false, Relaxed);
     }
 
     fn check(&self) -> Result {
@@ -160,6 +173,15 @@ impl Driver for Recorder {
         }
         Ok(())
     }
+
+    fn has_failed(&self) -> bool {
+        self.hangs.load(Relaxed)
+    }
+
+    fn cut_off(&self) -> bool {
+        self.note(Call::CutOff);
+        self.cuts_off.load(Relaxed)
+    }
 }
 
 /// A unit with two tags, 1 and 2. What was told is complete, whoever asks.
@@ -198,13 +220,22 @@ impl Unit {
 
     /// A device behind the unit. It stays until the unit goes.
     pub(crate) fn endpoint(&mut self, ids: &[u32]) -> Result<Arc<Endpoint>> {
+        self.bus_master(ids, None)
+    }
+
+    /// As [`endpoint`](Self::endpoint), of a device whose DMA is stopped by `bus_master`.
+    pub(crate) fn bus_master(
+        &mut self,
+        ids: &[u32],
+        bus_master: Option<Arc<dyn BusMaster>>,
+    ) -> Result<Arc<Endpoint>> {
         let mut all = KVec::new();
         for &id in ids {
             all.try_push(id, GFP_KERNEL)?;
         }
         self.endpoints.try_reserve(1, GFP_KERNEL)?;
         let name = CString::try_from_fmt(fmt!("device"))?;
-        let endpoint = self.instance.probe(name, all, None)?;
+        let endpoint = self.instance.probe(name, all, None, bus_master)?;
         self.endpoints.try_push(endpoint.clone(), GFP_KERNEL)?;
         Ok(endpoint)
     }

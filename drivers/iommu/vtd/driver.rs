@@ -242,14 +242,16 @@ impl Driver for Unit {
                 }
             }
         }
-        // As above: the command has said why it fails.
-        let _ = self.flush_write_buffer();
+        if self.flush_write_buffer().is_err() {
+            self.queue.give_up("a context entry may not be seen");
+        }
     }
 
     fn invalidate(&self, tag: Tag, scope: &Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
         let did = DomainId::of(tag).ok_or(EINVAL)?;
         if self.features.write_buffer {
-            self.flush_write_buffer()?;
+            self.flush_write_buffer()
+                .inspect_err(|_| self.queue.give_up("the tables may not be seen"))?;
         }
         // Most unmaps are of one block, and most devices have no TLB.
         if let (Scope::Range(range, caches), Some(max_order)) =
@@ -265,6 +267,14 @@ impl Driver for Unit {
             }
         }
         self.invalidate_all(did, scope, device_tlbs)
+    }
+
+    fn has_failed(&self) -> bool {
+        self.queue.is_given_up()
+    }
+
+    fn cut_off(&self) -> bool {
+        self.refuse_all()
     }
 }
 
@@ -293,11 +303,19 @@ impl Unit {
             let Outcome::Silent(sid) = outcome else {
                 return Ok(());
             };
-            let cut_off = || self.refuse_device_tlb(sid);
-            match device_tlbs.clone().find(|tlb| tlb.id == sid.into()) {
-                Some(target) => target.give_up(cut_off)?,
+            let mut is_found = false;
+            for target in device_tlbs.clone() {
+                // CAST: Requester IDs have 16 bits.
+                let id = target.id as u16;
+                // Others that have not answered either would only be waited for again.
+                if id == sid || self.queue.is_silent(id) {
+                    target.give_up(|| self.refuse_device_tlb(id))?;
+                    is_found |= id == sid;
+                }
+            }
+            if !is_found {
                 // Another CPU has given it up meanwhile, or it is gone.
-                None => cut_off()?,
+                self.refuse_device_tlb(sid)?;
             }
         }
     }

@@ -56,5 +56,7 @@ fn print(subject: &Subject, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "iotlb_domain {}", counts.iotlb_domain)?;
     writeln!(f, "iotlb_page {}", counts.iotlb_page)?;
     writeln!(f, "device_tlb {}", counts.device_tlb)?;
-    writeln!(f, "wait {}", counts.wait)
+    writeln!(f, "wait {}", counts.wait)?;
+    writeln!(f, "recoveries {}", counts.recoveries)?;
+    writeln!(f, "lost {}", u8::from(instance.is_lost()))
 }

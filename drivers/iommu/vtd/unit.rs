@@ -27,7 +27,12 @@ use bridge::unit::Translation;
 use iommu_core::instance::Instance;
 use iommu_ext::{
     addr::PhysAddr,
-    pages::NumaNode,
+    pages::{
+        flush_cache,
+        Gfp,
+        NumaNode,
+        TablePage, //
+    },
     x86::{
         pair,
         vector::Registration, //
@@ -49,10 +54,11 @@ pub(crate) struct Unit {
     pub(crate) host_address_bits: u8,
     /// NUMA node to take memory for its tables from.
     pub(crate) numa: NumaNode,
-    #[pin]
-    command: Command,
+    command: Arc<Command>,
     #[pin]
     pub(crate) root: RootTable,
+    /// A root table in which nothing is present, for a unit that is lost.
+    empty_root: TablePage,
     #[pin]
     pub(crate) queue: Queue,
 }
@@ -115,8 +121,12 @@ impl Unit {
         }
         let regs = Arc::new(regs, GFP_KERNEL)?;
         let root = RootTable::new(features.coherent, numa)?;
-        let queue = Queue::new(regs.clone(), features.drain, numa)?;
-        let command = Command::new(regs.clone());
+        let empty_root = TablePage::alloc(numa, Gfp::KERNEL)?;
+        if !features.coherent {
+            flush_cache(empty_root.entries());
+        }
+        let command = Arc::pin_init(Command::new(regs.clone()), GFP_KERNEL)?;
+        let queue = Queue::new(regs.clone(), command.clone(), features.drain, numa)?;
         Arc::pin_init(
             pin_init!(Self {
                 name,
@@ -124,8 +134,9 @@ impl Unit {
                 features,
                 host_address_bits,
                 numa,
-                command <- command,
+                command,
                 root <- root,
+                empty_root,
                 queue <- queue,
             }),
             GFP_KERNEL,
@@ -225,6 +236,32 @@ impl Unit {
             self.command.flush_write_buffer()?;
         }
         Ok(())
+    }
+
+    /// Makes the unit, whose queue does not work any more, refuse all DMA: by a root table in which
+    /// nothing is present, and by dropping all that is cached, without the queue. Returns whether the
+    /// unit has shown that it does. Any context.
+    ///
+    /// Without translation no table counts. Nor can anything be said of a unit that neither drops
+    /// what is cached by itself (CAP_REG.ESRTPS) nor by registers, be it that it has none or that its
+    /// queue does not go off.
+    pub(crate) fn refuse_all(&self) -> bool {
+        self.command.answers() && self.is_translating() && self.try_refuse_all().is_ok()
+    }
+
+    fn try_refuse_all(&self) -> Result {
+        self.flush_write_buffer()?;
+        // Software may set a root table while translation is on (11.4.4.1, SRTP): what is in flight
+        // goes by either.
+        self.command.set_root_table(self.empty_root.phys())?;
+        if self.features.root_table_flushes {
+            return Ok(());
+        }
+        let iotlb = self.features.iotlb_register.ok_or(ENODEV)?;
+        if self.command.is_queue_enabled() {
+            self.command.drop_queue()?;
+        }
+        self.command.invalidate_by_registers(iotlb)
     }
 
     /// Whether DMA is being translated.

@@ -119,6 +119,16 @@ impl<const SIZE: usize> IoWindow<SIZE> {
         Ok(())
     }
 
+    /// Writes the 64 bits at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_read32`](Self::try_read32).
+    pub fn try_write64(&self, value: u64, offset: usize) -> Result {
+        self.put(self.try_place(offset, 8)?, 8, value);
+        Ok(())
+    }
+
     /// Where register `T` is. The kernel's does not build if that is outside.
     fn place<T: FixedRegister>() -> usize {
         let size = size_of::<T::Storage>();

@@ -2,7 +2,19 @@
 
 //! Time, which on the host passes only while someone waits.
 
-use std::marker::PhantomData;
+use std::{
+    cell::Cell,
+    marker::PhantomData, //
+};
+
+thread_local! {
+    static WAITED: Cell<i64> = const { Cell::new(0) };
+}
+
+/// For tests: how long this thread has waited without sleeping, by what it has asked for.
+pub fn waited() -> Delta {
+    Delta(WAITED.get())
+}
 
 /// A span of time, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -12,6 +24,11 @@ impl Delta {
     /// A span of `micros` microseconds.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros * 1000)
+    }
+
+    /// The span in milliseconds.
+    pub const fn as_millis(self) -> i64 {
+        self.0 / 1_000_000
     }
 
     /// Whether the span is empty.
@@ -44,7 +61,8 @@ pub mod delay {
     use crate::processor::cpu_relax;
 
     /// Waits without sleeping.
-    pub fn udelay(_: Delta) {
+    pub fn udelay(delta: Delta) {
+        super::WAITED.set(super::WAITED.get() + delta.0);
         cpu_relax();
     }
 

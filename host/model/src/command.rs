@@ -4,6 +4,10 @@
 
 use crate::{
     history::Event,
+    queue::{
+        Contexts,
+        Translations, //
+    },
     unit::State, //
 };
 
@@ -47,6 +51,9 @@ impl State {
         }
         if commands.count_ones() > 1 {
             self.history.violation("more than one command at a time");
+        }
+        if self.ignores_all {
+            return;
         }
         if commands != 0 {
             match self.ignores {
@@ -96,7 +103,9 @@ impl State {
             self.history
                 .violation("the queue is turned on with a tail, or without a ring");
         }
-        if !on && !self.queue.is_idle() && self.hangs == 0 {
+        // Something that does not come to an end may be thrown away.
+        let is_stuck = self.hangs > 0 || self.is_wedged || !self.all_have_answered();
+        if !on && !self.queue.is_idle() && !is_stuck {
             self.history
                 .violation("the queue is turned off while there is something in it");
         }
@@ -121,17 +130,27 @@ impl State {
                 self.root_table = Some(self.root_pointer);
                 self.stale_contexts = true;
                 self.stale_translations = true;
+                if self.config.root_table_flushes {
+                    self.caches.invalidate_contexts(Contexts::All);
+                    self.caches.invalidate_translations(Translations::All);
+                    self.stale_contexts = false;
+                    self.stale_translations = false;
+                    self.drain(Translations::All, true, true);
+                }
                 self.global_status |= ROOT_TABLE;
             }
             WRITE_BUFFER => {
                 self.flush_write_buffer();
                 self.global_status &= !WRITE_BUFFER;
             }
+            QUEUE if !on && self.keeps_queue => return,
             _ if on => self.global_status |= command,
             _ => self.global_status &= !command,
         }
         if command == QUEUE {
+            self.is_wedged = false;
             self.queue.restart();
+            self.forget_asked();
         }
         let status = self.global_status;
         self.history.note(Event::CommandDone { status });

@@ -40,6 +40,10 @@ pub struct Config {
     pub domain_bits: u8,
     /// PSI and MAMV: the largest address mask of a page-selective invalidation.
     pub page_selective: Option<u8>,
+    /// The version is below 6: there are registers that invalidate while the queue is off.
+    pub invalidates_by_registers: bool,
+    /// ESRTPS: setting the root table drops all that is cached.
+    pub root_table_flushes: bool,
     /// NFR: fault recording registers.
     pub fault_records: usize,
     /// At every opportunity, a cached entry is evicted once in so many times; 0 for never.
@@ -50,8 +54,8 @@ pub struct Config {
 
 /// Offset of the fault recording registers.
 pub(crate) const FAULT_RECORDS: usize = 0x200;
-/// Offset of the IOTLB registers, which the queue makes superfluous.
-const IOTLB: usize = 0x1f0;
+/// Offset of the IOTLB registers.
+pub(crate) const IOTLB: usize = 0x1f0;
 
 impl Default for Config {
     fn default() -> Self {
@@ -73,6 +77,8 @@ impl Default for Config {
             host_bits: 46,
             domain_bits: 8,
             page_selective: Some(9),
+            invalidates_by_registers: true,
+            root_table_flushes: false,
             fault_records: 1,
             evict_one_in: 0,
             seed: 1,
@@ -97,6 +103,7 @@ impl Config {
             | u64::from(self.page_selective.unwrap_or(0)) << 48
             | u64::from(self.drain) << 54
             | u64::from(self.drain) << 55
+            | u64::from(self.root_table_flushes) << 63
     }
 
     /// ECAP_REG.

@@ -74,6 +74,8 @@ struct Request {
     first: u64,
     last: u64,
     age: usize,
+    /// The queue was turned off since: the unit waits for no answer.
+    is_forgotten: bool,
 }
 
 /// A device whose TLB is on.
@@ -102,6 +104,12 @@ impl Device {
     pub(crate) fn set_conduct(&mut self, conduct: Conduct) {
         self.conduct = conduct;
     }
+
+    /// How many requests the unit waits for.
+    fn awaited(&self) -> usize {
+        let requests = self.requests.iter();
+        requests.filter(|request| !request.is_forgotten).count()
+    }
 }
 
 impl State {
@@ -122,17 +130,29 @@ impl State {
                 .violation("more invalidations under way than the device can hold");
             return true;
         }
-        if device.requests.len() == pending {
+        if device.awaited() == pending {
             return false;
         }
-        let age = 0;
-        device.requests.push_back(Request { first, last, age });
+        device.requests.push_back(Request {
+            first,
+            last,
+            age: 0,
+            is_forgotten: false,
+        });
         true
     }
 
-    /// Whether no device owes an answer.
+    /// Whether no device owes an answer that the unit waits for.
     pub(crate) fn all_have_answered(&self) -> bool {
-        self.devices.iter().all(|device| device.requests.is_empty())
+        self.devices.iter().all(|device| device.awaited() == 0)
+    }
+
+    /// The unit waits for no answer any more.
+    pub(crate) fn forget_asked(&mut self) {
+        let requests = self.devices.iter_mut();
+        for request in requests.flat_map(|device| device.requests.iter_mut()) {
+            request.is_forgotten = true;
+        }
     }
 
     /// Time passes for one of the devices.
@@ -159,7 +179,9 @@ impl State {
                 if device.conduct == Conduct::Forgetful {
                     device.conduct = Conduct::Prompt;
                 }
-                self.time_out(sid);
+                if !request.is_forgotten {
+                    self.time_out(sid);
+                }
             }
             Conduct::Silent | Conduct::Forgetful => (),
             Conduct::Slow if request.age < self.random.below(SLOWNESS) => (),
@@ -176,6 +198,12 @@ impl State {
                 self.in_flight.retain(|access| {
                     access.by != Some(sid) || !(first..=last).contains(&access.address)
                 });
+                if request.is_forgotten {
+                    // An answer to what nobody has asked.
+                    self.completion_error_of = sid;
+                    self.errors += 1;
+                    self.set_status(status::COMPLETION_ERROR);
+                }
                 self.history.note(Event::Dropped { sid, first, last });
             }
         }

@@ -141,6 +141,9 @@ impl Queue {
 impl State {
     /// Does a bit of what there is to do, or nothing.
     pub(crate) fn step_queue(&mut self) {
+        if self.is_wedged {
+            return;
+        }
         if self.hangs > 0 {
             self.hangs -= 1;
             return;

@@ -9,9 +9,16 @@ use crate::{
         QUEUE,
         TRANSLATION, //
     },
-    config::FAULT_RECORDS,
+    config::{
+        FAULT_RECORDS,
+        IOTLB, //
+    },
     fault::status,
     history::Event,
+    queue::{
+        Contexts,
+        Translations, //
+    },
     unit::State, //
 };
 
@@ -21,6 +28,7 @@ const EXTENDED_CAPABILITIES: usize = 0x10;
 const COMMAND: usize = 0x18;
 const STATUS: usize = 0x1c;
 const ROOT_TABLE: usize = 0x20;
+const CONTEXT_COMMAND: usize = 0x28;
 const FAULT_STATUS: usize = 0x34;
 const EVENT_CONTROL: usize = 0x38;
 const EVENT_DATA: usize = 0x3c;
@@ -31,6 +39,8 @@ const QUEUE_HEAD: usize = 0x80;
 const QUEUE_TAIL: usize = 0x88;
 const QUEUE_ADDRESS: usize = 0x90;
 const QUEUE_ERROR: usize = 0xb0;
+/// IOTLB_REG, behind IVA_REG.
+const IOTLB_COMMAND: usize = IOTLB + 8;
 
 /// What the reserved bits of FECTL_REG happen to be (RsvdP: 11.4.7.2).
 const EVENT_CONTROL_RESERVED: u64 = 0x0100_0020;
@@ -41,8 +51,19 @@ const RECORD: usize = 16;
 impl State {
     /// Reads `size` bytes.
     pub(crate) fn read_register(&mut self, offset: usize, size: usize) -> u64 {
+        if self.is_dead {
+            return u64::MAX >> (64 - 8 * size);
+        }
         match (offset, size) {
-            (VERSION, 4) => 0x10,
+            (VERSION, 4) => {
+                if self.config.invalidates_by_registers {
+                    0x10
+                } else {
+                    0x60
+                }
+            }
+            (CONTEXT_COMMAND, 8) => self.context_command,
+            (IOTLB_COMMAND, 8) => self.iotlb_command,
             (CAPABILITIES, 8) => self.config.capabilities(),
             (EXTENDED_CAPABILITIES, 8) => self.config.extended_capabilities(),
             (STATUS, 4) => self.global_status.into(),
@@ -100,10 +121,21 @@ impl State {
     /// Writes `size` bytes.
     pub(crate) fn write_register(&mut self, offset: usize, size: usize, value: u64) {
         self.history.note(Event::RegisterWritten { offset, value });
+        if self.is_dead {
+            return;
+        }
         let word = value as u32;
         match (offset, size) {
             (COMMAND, 4) => self.command(word),
             (ROOT_TABLE, 8) => self.write_root_table(value),
+            (CONTEXT_COMMAND, 8) => {
+                self.check_command_register();
+                self.context_command = value;
+            }
+            (IOTLB_COMMAND, 8) => {
+                self.check_command_register();
+                self.iotlb_command = value;
+            }
             (FAULT_STATUS, 4) => self.write_fault_status(word),
             (EVENT_CONTROL, 4) => {
                 if bits(value, 29, 0) != EVENT_CONTROL_RESERVED {
@@ -139,6 +171,46 @@ impl State {
         }
         self.fault_status &= !clears;
         self.update_status();
+    }
+
+    /// Invalidations by register are for a unit whose queue is off (6.5.1).
+    fn check_command_register(&mut self) {
+        if self.global_status & QUEUE != 0 {
+            self.history
+                .violation("an invalidation by register while the queue is on");
+        }
+        if !self.config.invalidates_by_registers {
+            self.history.violation("there is no such register");
+        }
+        if bit(self.context_command | self.iotlb_command, 63) {
+            self.history
+                .violation("an invalidation by register while another one is not done");
+        }
+    }
+
+    /// Does what was asked for by register, global invalidations only, or not yet.
+    pub(crate) fn step_register_invalidations(&mut self) {
+        if self.ignores_registers || !self.random.one_in(3) {
+            return;
+        }
+        if bit(self.context_command, 63) {
+            if bits(self.context_command, 62, 61) == 1 {
+                self.flush_write_buffer();
+                self.caches.invalidate_contexts(Contexts::All);
+                self.stale_contexts = false;
+            }
+            self.context_command &= !(1 << 63);
+        }
+        if bit(self.iotlb_command, 63) {
+            if bits(self.iotlb_command, 61, 60) == 1 {
+                let (reads, writes) = (bit(self.iotlb_command, 49), bit(self.iotlb_command, 48));
+                self.flush_write_buffer();
+                self.caches.invalidate_translations(Translations::All);
+                self.stale_translations &= self.stale_contexts;
+                self.drain(Translations::All, reads, writes);
+            }
+            self.iotlb_command &= !(1 << 63);
+        }
     }
 
     fn write_root_table(&mut self, value: u64) {

@@ -117,6 +117,19 @@ pub(crate) struct State {
     pub(crate) hangs: usize,
     /// After so many commands one is ignored.
     pub(crate) ignores: Option<usize>,
+    /// The queue does nothing until it is turned off.
+    pub(crate) is_wedged: bool,
+    /// The queue does not go off.
+    pub(crate) keeps_queue: bool,
+    /// All commands are ignored.
+    pub(crate) ignores_all: bool,
+    /// CCMD_REG and IOTLB_REG.
+    pub(crate) context_command: u64,
+    pub(crate) iotlb_command: u64,
+    /// Those two do nothing.
+    pub(crate) ignores_registers: bool,
+    /// Registers cannot be reached. Requests still can, by what is cached and in memory.
+    pub(crate) is_dead: bool,
 }
 
 impl State {
@@ -157,6 +170,13 @@ impl State {
             on_error: None,
             hangs: 0,
             ignores: None,
+            ignores_all: false,
+            is_wedged: false,
+            keeps_queue: false,
+            context_command: 0,
+            iotlb_command: 0,
+            ignores_registers: false,
+            is_dead: false,
         }
     }
 
@@ -268,6 +288,7 @@ impl Unit {
         let mut guard = self.state();
         let state = &mut *guard;
         state.step_command();
+        state.step_register_invalidations();
         state.step_devices();
         state.step_queue();
         if state.random.one_in(4) {
@@ -437,9 +458,36 @@ impl Unit {
         self.state().hangs = steps;
     }
 
+    /// Invalidations by register do nothing from here on.
+    pub fn ignore_registers(&self) {
+        self.state().ignores_registers = true;
+    }
+
+    /// Registers read as all ones from here on, and writing them does nothing.
+    pub fn die(&self) {
+        let mut state = self.state();
+        state.is_dead = true;
+        state.hangs = usize::MAX;
+    }
+
     /// After `after` more commands, the unit ignores one.
     pub fn ignore_command(&self, after: usize) {
         self.state().ignores = Some(after);
+    }
+
+    /// The queue does nothing until it is turned off.
+    pub fn wedge(&self) {
+        self.state().is_wedged = true;
+    }
+
+    /// From here on, the queue does not go off.
+    pub fn keep_queue(&self) {
+        self.state().keeps_queue = true;
+    }
+
+    /// From here on, the unit ignores all commands.
+    pub fn ignore_commands(&self) {
+        self.state().ignores_all = true;
     }
 
     /// Records a fault, as if the request had been refused, while the queue is in error: at the last

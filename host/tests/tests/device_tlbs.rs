@@ -216,6 +216,14 @@ impl Driver for Plain {
         }
         Ok(())
     }
+
+    fn has_failed(&self) -> bool {
+        false
+    }
+
+    fn cut_off(&self) -> bool {
+        false
+    }
 }
 
 struct World {
@@ -247,7 +255,7 @@ impl World {
         let control = Arc::new(Ats(hardware.clone()), GFP_KERNEL).unwrap();
         let tlb = DeviceTlb::new(control, 0, ID);
         let name = CString::try_from(c"0000:01:00.0").unwrap();
-        let endpoint = instance.probe(name, ids, Some(tlb)).unwrap();
+        let endpoint = instance.probe(name, ids, Some(tlb), None).unwrap();
         let group = Group::new().unwrap();
         group.join(endpoint.clone()).unwrap();
         let numa = memory.node();

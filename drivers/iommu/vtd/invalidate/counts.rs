@@ -21,6 +21,8 @@ pub(crate) struct Counts {
     pub(crate) device_tlb: u64,
     /// Waits.
     pub(crate) wait: u64,
+    /// How often the queue was turned off and on again, as nothing got on.
+    pub(crate) recoveries: u64,
 }
 
 impl Counts {

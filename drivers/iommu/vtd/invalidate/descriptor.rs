@@ -275,15 +275,20 @@ impl Descriptor {
                     .with_mip(Bounded::from_expr(u64::from(queue_depth) & 0x1f))
                     .with_pfsid_low(Bounded::from_expr(u64::from(physical) & 0xf))
                     .with_pfsid_high(Bounded::from_expr(u64::from(physical) >> 4 & 0xfff));
-                // A block of 2^n pages: n - 1 bits that are set, and then one that is clear.
-                let order = u32::from(u8::from(block.order));
-                let bytes = 1u64.wrapping_shl(order.saturating_sub(1).wrapping_add(PAGE_SHIFT));
-                let high = DeviceTlbHigh::zeroed()
-                    .with_addr(frame(block.first.0 | bytes.wrapping_sub(1)))
-                    .with_s(order > 0);
-                [low.into_raw(), high.into_raw()]
+                [low.into_raw(), DeviceTlbHigh::of_block(block).into_raw()]
             }
         }
+    }
+}
+
+impl DeviceTlbHigh {
+    fn of_block(block: Block) -> Self {
+        // A block of 2^n pages: n - 1 bits that are set, and then one that is clear.
+        let order = u32::from(u8::from(block.order));
+        let bytes = 1u64.wrapping_shl(order.saturating_sub(1).wrapping_add(PAGE_SHIFT));
+        Self::zeroed()
+            .with_addr(frame(block.first.0 | bytes.wrapping_sub(1)))
+            .with_s(order > 0)
     }
 }
 
@@ -308,6 +313,14 @@ pub(crate) fn wait_data([low, high]: [u64; 2], status: PhysAddr) -> Option<u32> 
 pub(crate) fn device_of([low, _]: [u64; 2]) -> Option<u16> {
     let low = DeviceTlbLow::from_raw(low);
     (low.kind() == Type::DeviceTlb as u64).then(|| low.sid())
+}
+
+/// The words that ask the same device to drop everything, if `words` ask one to drop something.
+pub(crate) fn all_of_device(words: [u64; 2]) -> Option<[u64; 2]> {
+    device_of(words)?;
+    // All address bits but the topmost, in a block of more than one page (PCIe 10.3.1).
+    let [low, _] = words;
+    Some([low, DeviceTlbHigh::of_block(Block::ALL).into_raw()])
 }
 
 /// The descriptor to put in the place of one that the unit refuses: the widest of its kind, which

@@ -35,18 +35,27 @@
 //! | [`state`] | which slots are free |
 //! | [`errors`] | what the unit reports, and how it goes on |
 //! | [`retry`], [`batch`] | what has timed out |
+//! | [`stall`] | a queue that does not go on is turned off and on again |
 //!
 //! # Time
 //!
-//! A unit that does not answer within a second is given up, with one line in the log; every request
-//! after that fails at once. While devices are asked the unit has more time, as PCIe leaves a
-//! device a minute and half of that again (10.3.5): only then would the unit have noticed. Who
-//! waits cannot go on before that, as the memory would be used again.
+//! A CPU that waits may have interrupts off, and cannot go on before its requests are complete, as
+//! the memory would be used again. So no wait takes more than about two seconds:
+//!
+//! - If nothing is complete for a second, the queue has [stalled](stall): it is turned off and on
+//!   again. What was sent is complete then, or its submitters are told which devices do not answer.
+//! - So it is if requests of one submitter are not complete after two seconds, though others are.
+//! - If the queue does not work after that either, the unit is given up, with one line in the log;
+//!   every request after that fails at once.
+//!
+//! PCIe leaves a device a minute to answer, and a unit half of that again to notice that it does not
+//! (10.3.5). Here a device has a second: a device that takes longer loses its ATS.
 
 mod batch;
 mod errors;
 mod retry;
 mod ring;
+mod stall;
 mod state;
 
 use self::{
@@ -64,6 +73,7 @@ use super::{
 };
 use crate::regs::{
     capability::Drain,
+    command::Command,
     invalidation::IQT_REG,
     Regs, //
 };
@@ -103,12 +113,16 @@ use kernel::{
 #[pin_data]
 pub(crate) struct Queue {
     regs: Arc<Regs>,
+    command: Arc<Command>,
     drain: DrainBits,
     ring: Ring,
     /// The unit was given up.
     broken: Atomic<bool>,
     /// The newest batch that has timed out.
     timed_out: Atomic<u64>,
+    /// The newest batch whose requests, but for those to devices, a global invalidation has taken the
+    /// place of.
+    covered: Atomic<u64>,
     /// For errors: a device can cause them as often as it likes.
     #[pin]
     error_limit: RateLimit,
@@ -146,11 +160,12 @@ impl Outcome {
 }
 
 /// How far the unit has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Progress {
     /// The first slot that is not complete.
     oldest: u8,
-    /// A device that was asked something, and has perhaps not answered yet.
-    asked: Option<u16>,
+    /// How often the queue was turned off and on again.
+    recoveries: u64,
 }
 
 /// A batch in the ring.
@@ -169,14 +184,21 @@ impl Queue {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(regs: Arc<Regs>, drain: Drain, numa: NumaNode) -> Result<impl PinInit<Self>> {
+    pub(crate) fn new(
+        regs: Arc<Regs>,
+        command: Arc<Command>,
+        drain: Drain,
+        numa: NumaNode,
+    ) -> Result<impl PinInit<Self>> {
         let ring = Ring::new(numa)?;
         Ok(pin_init!(Self {
             regs,
+            command,
             drain: drain.into(),
             ring,
             broken: Atomic::new(false),
             timed_out: Atomic::new(0),
+            covered: Atomic::new(0),
             error_limit <- RateLimit::new(),
             state <- new_irq_lock!(State::new(), "vtd::Queue"),
         }))
@@ -253,7 +275,7 @@ impl Queue {
             let ticket = self.enqueue(&mut requests)?;
             self.wait_for(&ticket)?;
             if self.has_timed_out(&ticket) {
-                return self.send_again(batch);
+                return self.send_again(batch, &ticket);
             }
             if ticket.is_last {
                 return Ok(Outcome::Done);
@@ -261,7 +283,7 @@ impl Queue {
         }
     }
 
-    /// As [`submit`](Self::submit) of one request, in fewer instructions: most unmaps send no more.
+    /// As [`submit`](Self::submit) of one request, not to a device, in fewer instructions: most unmaps send no more.
     /// In the driver for one place only, where the kind of the request is known.
     ///
     /// # Errors
@@ -271,11 +293,13 @@ impl Queue {
     pub(crate) fn try_one(&self, request: Descriptor) -> Result<Attempt> {
         let ticket = self.enqueue(&mut core::iter::once(request))?;
         self.wait_for(&ticket)?;
-        Ok(if self.has_timed_out(&ticket) {
-            Attempt::TimedOut
-        } else {
-            Attempt::Done
-        })
+        Ok(
+            if self.has_timed_out(&ticket) && !self.is_covered(&ticket) {
+                Attempt::TimedOut
+            } else {
+                Attempt::Done
+            },
+        )
     }
 
     /// Writes a batch to the ring, as soon as there is room.
@@ -357,6 +381,12 @@ impl Queue {
         read_once(&self.timed_out) >= ticket.number
     }
 
+    /// Whether a batch that has timed out is complete all the same, but for its requests to devices.
+    #[cold]
+    fn is_covered(&self, ticket: &Ticket) -> bool {
+        read_once(&self.covered) >= ticket.number
+    }
+
     /// Tells the unit how far the ring is written. The register write comes after all writes to
     /// memory before it: the unit finds the descriptors, and the tables that they are about.
     fn ring_tail(&self, state: &State) {
@@ -389,16 +419,13 @@ impl Queue {
     #[inline(never)]
     fn wait_until<T>(&self, mut ready: impl FnMut() -> Option<T>) -> Result<T> {
         // TIMEOUT: Invalidations take microseconds, as they wait for DMA in flight. The first
-        // polls read memory only; the others read a register too, which takes a microsecond. If
-        // for a second of them nothing is complete, the unit does not answer, unless a device is
-        // asked: PCIe leaves that one 90 seconds.
+        // polls read memory only; the others read a register too, which takes a microsecond: a round
+        // takes a second.
         const FAST_POLLS: usize = 10_000;
         const SLOW_POLLS: usize = 300_000;
         const STEP: Delta = Delta::from_micros(2);
-        const PATIENT_POLLS: usize = 90_000;
-        const PATIENT_STEP: Delta = Delta::from_micros(1000);
-        // The unit goes on after an error, or with the requests of others: there are not more of
-        // those before ours than the ring has slots. (Others may be faster to take a free one.)
+        // The unit goes on after an error: there are not more of those before ours than the ring has
+        // slots. (Others may be faster to take a free one.)
         const ROUNDS: usize = 1000;
 
         for _ in 0..FAST_POLLS {
@@ -407,9 +434,10 @@ impl Queue {
             }
             cpu_relax();
         }
+        let mut is_late = false;
         'rounds: for _ in 0..ROUNDS {
             let before = self.progress();
-            for poll in 0..SLOW_POLLS + PATIENT_POLLS {
+            for _ in 0..SLOW_POLLS {
                 if let Some(value) = ready() {
                     return Ok(value);
                 }
@@ -419,25 +447,15 @@ impl Queue {
                 if self.recover() {
                     continue 'rounds;
                 }
-                if poll < SLOW_POLLS {
-                    udelay(STEP);
-                    continue;
-                }
-                let now = self.progress();
-                if now.oldest != before.oldest {
-                    continue 'rounds;
-                }
-                let Some(sid) = now.asked else {
-                    break 'rounds;
-                };
-                if poll == SLOW_POLLS {
-                    self.log_error(fmt!("requester {sid:#06x} is slow to invalidate its TLB"));
-                }
-                udelay(PATIENT_STEP);
+                udelay(STEP);
             }
-            break;
+            let now = self.progress();
+            // A second time it does not help that others get on.
+            if now == before || core::mem::replace(&mut is_late, true) {
+                self.restart_stalled(now)?;
+            }
         }
-        self.give_up("no answer");
+        self.give_up("no end of errors");
         Err(ETIMEDOUT)
     }
 }

@@ -15,6 +15,8 @@ register! {
 
     /// Capabilities.
     pub(crate) CAP_REG(u64) @ 0x08 {
+        /// Setting the root table drops all that was cached.
+        63:63 esrtps => bool;
         /// Drain of reads: the unit can wait for reads in flight.
         55:55 drd => bool;
         /// Drain of writes.
@@ -128,6 +130,11 @@ pub(crate) struct Features {
     pub(crate) snoop_control: bool,
     /// There are protected memory regions, which firmware may have left enabled.
     pub(crate) protected_memory: bool,
+    /// Setting the root table drops all that was cached from the one before.
+    pub(crate) root_table_flushes: bool,
+    /// Offset of the IOTLB invalidate register, in bytes; `None` if invalidations go through the
+    /// queue only, as from version 6 on (6.5.1).
+    pub(crate) iotlb_register: Option<usize>,
     /// Where faults are recorded.
     pub(crate) fault_records: FaultRecords,
     /// Bytes from the first register to the end of the last.
@@ -183,6 +190,8 @@ impl Features {
             pass_through: ecap.pt(),
             snoop_control: ecap.sc(),
             protected_memory: cap.plmr() || cap.phmr(),
+            root_table_flushes: cap.esrtps(),
+            iotlb_register: (u8::from(version.max()) < 6).then(|| iotlb_end - size_of::<u64>()),
             fault_records,
             registers_len: fault_records_end.max(iotlb_end),
         }

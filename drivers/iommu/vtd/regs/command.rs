@@ -10,6 +10,8 @@
 use super::{
     fault::FSTS_REG,
     invalidation::{
+        IotlbRegister,
+        CCMD_REG,
         IQA_REG,
         IQH_REG,
         IQT_REG, //
@@ -96,6 +98,11 @@ impl Command {
         })
     }
 
+    /// Whether the unit answers at all: what is not there reads as all ones.
+    pub(crate) fn answers(&self) -> bool {
+        self.regs.read(GSTS_REG).into_raw() != u32::MAX
+    }
+
     /// Whether DMA is being translated.
     pub(crate) fn is_translating(&self) -> bool {
         self.regs.read(GSTS_REG).tes()
@@ -180,13 +187,46 @@ impl Command {
         let is_empty = || regs.read(IQH_REG).into_raw() == regs.read(IQT_REG).into_raw();
         poll(|| is_stopped() || is_empty(), |done| *done)
             .inspect_err(|_| self.complain("IQH_REG", "does not reach IQT_REG"))?;
-        if is_stopped() {
-            // While it is stopped: the unit would go on once the error is cleared.
-            let head = regs.read(IQH_REG).into_raw();
-            regs.write_reg(IQT_REG::from_raw(head));
-        }
+        self.drop_queue()
+    }
+
+    /// Turns the invalidation queue off, with all that is in it and does not come to an end.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: GSTS_REG.QIES stays set.
+    pub(crate) fn drop_queue(&self) -> Result {
+        // An empty queue may be turned off. While it is stopped, if it is: the unit would go on once
+        // the error is cleared.
+        let head = self.regs.read(IQH_REG).into_raw();
+        self.regs.write_reg(IQT_REG::from_raw(head));
         self.forget_queue_errors();
         self.disable_queue()
+    }
+
+    /// Invalidates all that the unit has cached, without the queue, which must be off (6.5.1):
+    /// contexts, then translations. Waits for DMA in flight. `iotlb`: offset of the IOTLB invalidate
+    /// register.
+    ///
+    /// # Errors
+    ///
+    /// - `ETIMEDOUT`: CCMD_REG.ICC or IOTLB_REG.IVT stays set.
+    /// - `EINVAL`: `iotlb` is no offset of a register.
+    pub(crate) fn invalidate_by_registers(&self, iotlb: usize) -> Result {
+        let _guard = self.lock.lock();
+        let regs = &self.regs;
+        regs.write_reg(CCMD_REG::zeroed().with_icc(true).with_const_cirg::<1>());
+        poll(|| regs.read(CCMD_REG), |now| !now.icc())
+            .inspect_err(|_| self.complain("CCMD_REG", "ICC stays set"))?;
+        let all = IotlbRegister::zeroed()
+            .with_ivt(true)
+            .with_const_iirg::<1>()
+            .with_dr(true)
+            .with_dw(true);
+        regs.try_write64(all.into_raw(), iotlb)?;
+        let read = || regs.try_read64(iotlb).map(IotlbRegister::from_raw);
+        poll(read, |now| now.is_ok_and(|now| !now.ivt()))
+            .inspect_err(|_| self.complain("IOTLB_REG", "IVT stays set"))
     }
 
     /// Clears what the unit says about errors of its queue. It outlives the queue, and even a reset
@@ -264,8 +304,9 @@ impl Command {
 
 fn poll<T>(mut read: impl FnMut() -> T, done: impl FnMut(&T) -> bool) -> Result {
     // TIMEOUT: The specification gives no limit. A command waits for DMA in flight at most, which
-    // takes microseconds; after a second, the unit does not answer.
+    // takes microseconds; after a fifth of a second, the unit does not answer. Commands are given
+    // with interrupts off, and a unit that is lost is given several.
     const STEP: Delta = Delta::from_micros(10);
-    const STEPS: usize = 100_000;
+    const STEPS: usize = 20_000;
     read_poll_timeout_atomic(|| Ok(read()), done, STEP, STEPS).map(|_| ())
 }

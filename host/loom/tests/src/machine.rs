@@ -204,6 +204,14 @@ impl Driver for Unit {
         }
         Ok(())
     }
+
+    fn has_failed(&self) -> bool {
+        false
+    }
+
+    fn cut_off(&self) -> bool {
+        false
+    }
 }
 
 /// A device that is not attached, behind a unit of its own, and a domain in which it could read.
@@ -249,7 +257,7 @@ impl Setup {
         ids.push(1, GFP_KERNEL).unwrap();
         let control = unit.device.clone();
         let device_tlb = (tlb != Tlb::None).then(|| DeviceTlb::new(control, 1, 1));
-        let endpoint = instance.probe(name(), ids, device_tlb).unwrap();
+        let endpoint = instance.probe(name(), ids, device_tlb, None).unwrap();
         let group = Group::new().unwrap();
         group.join(endpoint.clone()).unwrap();
         let setup = Self {

@@ -26,6 +26,7 @@ mod source {
         //! The registers that the queue uses.
 
         pub(crate) mod capability;
+        pub(crate) mod command;
         pub(crate) mod fault;
         pub(crate) mod invalidation;
 
@@ -75,6 +76,7 @@ use kernel::{
 use pages::NumaNode;
 use regs::{
     capability::Drain,
+    command::Command,
     Regs, //
 };
 use unit::{
@@ -110,7 +112,8 @@ impl Queue {
             reads: true,
             writes: true,
         };
-        let queue = queue::Queue::new(regs, drain, NumaNode::ANY).unwrap();
+        let command = Arc::pin_init(Command::new(regs.clone()), GFP_KERNEL).unwrap();
+        let queue = queue::Queue::new(regs, command, drain, NumaNode::ANY).unwrap();
         let queue = Arc::pin_init(queue, GFP_KERNEL).unwrap();
         unit.use_ring(queue.ring());
         Self {

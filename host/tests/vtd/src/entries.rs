@@ -79,7 +79,7 @@ fn endpoint(running: &Running) -> Arc<Endpoint> {
     let mut ids = KVec::new();
     ids.push(SID.into(), GFP_KERNEL).unwrap();
     let name = CString::try_from(c"0000:01:02.0").unwrap();
-    running.instance.probe(name, ids, None).unwrap()
+    running.instance.probe(name, ids, None, None).unwrap()
 }
 
 /// Sets a flag when dropped: also when a test has failed.
@@ -260,7 +260,7 @@ fn a_unit_in_use_is_taken_over() {
     assert!(!machine.hardware.is_translating());
     assert_eq!(machine.hardware.dma(SID, IOVA, false), Ok(IOVA));
     // As they are lost, they are leaked.
-    assert_eq!(machine.memory.live(), 3);
+    assert_eq!(machine.memory.live(), 4);
     drop(tables);
     machine.forget();
 }

@@ -4,6 +4,7 @@
 
 use crate::{
     invalidate::descriptor::Descriptor,
+    machine::Machine,
     one_device::{
         OneDevice,
         SID, //
@@ -12,16 +13,20 @@ use crate::{
     space::Space, //
 };
 use iommu_core::{
-    group::{
-        Group,
-        Target, //
-    },
+    endpoint::BusMaster,
+    group::Target,
     route::Route, //
 };
 use iommu_ext::gather::Gather;
 use kernel::{
     prelude::*,
-    str::CString, //
+    print,
+    str::CString,
+    sync::Arc, //
+};
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::Relaxed, //
 };
 use vtd_model::config::Config;
 
@@ -73,7 +78,9 @@ fn a_domain_outlives_a_context_entry_that_may_be_stale() {
         // As often as the queue tries: the context entry's flush fails. Those after it need not.
         setup.machine.hardware.time_out(33);
         let other = Space::new(&setup.endpoint);
-        setup.attach(&other);
+        let target = Target::Domain(other.domain.clone());
+        let attached = setup.group.attach(&setup.endpoint, Route::Rid, target);
+        assert_eq!(attached, Err(EIO));
         // No flush that comes later may succeed: what the entry led to would be freed.
         let later = setup.running.unit.queue.submit(&[Descriptor::IotlbGlobal]);
         assert_eq!(later, Err(EIO));
@@ -103,32 +110,128 @@ fn tables_outlive_a_leave_that_has_failed() {
     }
 }
 
-/// Who gets a domain after that does not find what is left of another one.
-#[test]
-fn a_tag_is_not_used_again_after_a_flush_that_has_failed() {
-    const OTHER: u16 = 0x0033;
-    for seed in 1..10 {
-        let setup = setup(seed);
-        setup.machine.hardware.hang(usize::MAX);
-        setup.group.leave(&setup.endpoint, &Target::Blocked);
+/// How a unit fails for good: whether it can still be made to refuse everything.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Loss {
+    /// Its queue hangs, and registers invalidate.
+    Hangs,
+    /// As above, but setting the root table drops what is cached, and there are no such registers.
+    HangsEnhanced,
+    /// Its queue hangs, and nothing else drops what is cached.
+    HangsForGood,
+    /// As above: there are no such registers.
+    HangsWithoutRegisters,
+    /// It does not take a root table.
+    IgnoresCommands,
+    /// Its registers are gone.
+    Dies,
+}
 
-        let mut ids = KVec::new();
-        ids.push(OTHER.into(), GFP_KERNEL).unwrap();
-        let name = CString::try_from(c"0000:00:06.3").unwrap();
-        let endpoint = setup.running.instance.probe(name, ids, None).unwrap();
-        let group = Group::new().unwrap();
-        group.join(endpoint.clone()).unwrap();
-        let empty = Space::new(&endpoint);
-        let target = Target::Domain(empty.domain.clone());
-        group.attach(&endpoint, Route::Rid, target).unwrap();
-        for mapping in &setup.space.mappings {
-            let found = setup.machine.hardware.dma(OTHER, mapping.iova, false);
-            assert!(found.is_err(), "{found:x?}");
+impl Loss {
+    const ALL: [Self; 6] = [
+        Self::Hangs,
+        Self::HangsEnhanced,
+        Self::HangsForGood,
+        Self::HangsWithoutRegisters,
+        Self::IgnoresCommands,
+        Self::Dies,
+    ];
+
+    fn config(self, seed: u64) -> Config {
+        Config {
+            seed,
+            coherent: seed % 2 == 0,
+            caching_mode: seed % 3 == 0,
+            invalidates_by_registers: !matches!(
+                self,
+                Self::HangsEnhanced | Self::HangsWithoutRegisters
+            ),
+            root_table_flushes: self == Self::HangsEnhanced,
+            ..Config::default()
         }
+    }
 
-        group.leave(&endpoint, &Target::Blocked);
-        setup.running.instance.release(&endpoint);
-        drop(empty);
+    fn happen(self, machine: &Machine) {
+        let hardware = &machine.hardware;
+        hardware.hang(usize::MAX);
+        match self {
+            Self::HangsForGood => hardware.ignore_registers(),
+            Self::IgnoresCommands => hardware.ignore_commands(),
+            Self::Dies => hardware.die(),
+            _ => (),
+        }
+    }
+
+    fn is_refusing(self) -> bool {
+        matches!(self, Self::Hangs | Self::HangsEnhanced)
+    }
+}
+
+/// How often a device was told to send no requests any more.
+struct Stopped(AtomicUsize);
+
+impl BusMaster for Stopped {
+    fn stop(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// Neither an old device nor a new one gets anywhere: not to what is unmapped after the loss, and
+/// not to where it led before, if the unit can be made to refuse that; else the devices are told.
+#[test]
+fn a_lost_unit_takes_no_route_and_its_devices_are_cut_off() {
+    const OTHER: u16 = 0x0033;
+    for (seed, loss) in (1..5).flat_map(|seed| Loss::ALL.map(|loss| (seed, loss))) {
+        print::capture();
+        let mut setup = OneDevice::new(loss.config(seed), 40);
+        for mapping in &setup.space.mappings {
+            setup.read(mapping.iova);
+        }
+        let instance = setup.running.instance.clone();
+        let probe = |bus_master: Option<Arc<dyn BusMaster>>| {
+            let mut ids = KVec::new();
+            ids.push(OTHER.into(), GFP_KERNEL).unwrap();
+            let name = CString::try_from(c"0000:00:06.3").unwrap();
+            instance.probe(name, ids, None, bus_master)
+        };
+        let stopped = Arc::new(Stopped(AtomicUsize::new(0)), GFP_KERNEL).unwrap();
+        let other = probe(Some(stopped.clone())).unwrap();
+        loss.happen(&setup.machine);
+
+        // The first unmap after the loss is the first to notice.
+        let mut gather = Gather::new();
+        let gone = setup.space.unmap(&mut Random::new(seed), &mut gather);
+        setup.space.domain.sync(&mut gather);
+        let reaches = |iova| setup.machine.hardware.dma(SID, iova, false).is_ok();
+        let still = gone.iter().chain(&setup.space.mappings);
+        let reached = still.filter(|mapping| reaches(mapping.iova)).count();
+        let told = stopped.0.load(Relaxed);
+        if loss.is_refusing() {
+            assert_eq!((reached, told), (0, 0), "seed {seed}, {loss:?}");
+        } else {
+            assert_eq!(told, 1, "seed {seed}, {loss:?}");
+        }
+        let new = Space::new(&setup.endpoint);
+        let there = || Target::Domain(setup.space.domain.clone());
+        for (target, expected) in [
+            (Target::Blocked, Err(EIO)),
+            (Target::Identity, Err(EIO)),
+            (Target::Domain(new.domain.clone()), Err(EIO)),
+            (there(), Ok(())),
+        ] {
+            let attached = setup.group.attach(&setup.endpoint, Route::Rid, target);
+            assert_eq!(attached, expected, "seed {seed}, {loss:?}");
+        }
+        assert_eq!(probe(None).err(), Some(EIO));
+        let lines = print::captured().concat();
+        assert_eq!(
+            lines.matches("the unit is lost: it serves").count(),
+            1,
+            "{lines}"
+        );
+
+        instance.release(&other);
+        drop((instance, other, new));
         end(setup);
     }
 }

@@ -66,7 +66,7 @@ fn every_reason_is_told_with_who_where_and_what() {
     let mut ids = KVec::new();
     ids.push(0x12fd, GFP_KERNEL).unwrap();
     let name = CString::try_from(c"0000:12:1f.5").unwrap();
-    let endpoint = running.instance.probe(name, ids, None).unwrap();
+    let endpoint = running.instance.probe(name, ids, None, None).unwrap();
 
     let mut words = Vec::new();
     for reason in Reason::ALL {

@@ -46,6 +46,7 @@ mod queue;
 mod random;
 mod sleep;
 mod space;
+mod stalls;
 mod unlike;
 mod whole;
 mod world;

@@ -324,7 +324,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         let stopped = self.unit.disable();
         rcu::barrier();
-        if !std::thread::panicking() {
+        if !std::thread::panicking() && !self.instance.is_lost() {
             stopped.expect("it stops");
         }
     }

@@ -46,7 +46,7 @@ impl OneDevice {
         let mut ids = KVec::new();
         ids.push(SID.into(), GFP_KERNEL).unwrap();
         let name = CString::try_from(c"0000:00:1f.0").unwrap();
-        let endpoint = running.instance.probe(name, ids, None).unwrap();
+        let endpoint = running.instance.probe(name, ids, None, None).unwrap();
         let group = Group::new().unwrap();
         group.join(endpoint.clone()).unwrap();
         let mut space = Space::new(&endpoint);

@@ -73,7 +73,7 @@ fn run(config: Config, disturb: bool) {
     let mut ids = KVec::new();
     ids.push(SID.into(), GFP_KERNEL).unwrap();
     let name = CString::try_from(c"0000:00:01.0").unwrap();
-    let endpoint = running.instance.probe(name, ids, None).unwrap();
+    let endpoint = running.instance.probe(name, ids, None, None).unwrap();
     let group = Group::new().unwrap();
     group.join(endpoint.clone()).unwrap();
     let whole = Space::new(&endpoint);

@@ -118,7 +118,7 @@ fn with_unit<T>(config: &Config, f: impl FnOnce(&Running, &Arc<Endpoint>) -> T) 
     let mut ids = KVec::new();
     ids.push(0x10, GFP_KERNEL).unwrap();
     let name = CString::try_from(c"0000:00:02.0").unwrap();
-    let endpoint = running.instance.probe(name, ids, None).unwrap();
+    let endpoint = running.instance.probe(name, ids, None, None).unwrap();
     let result = f(&running, &endpoint);
     running.instance.release(&endpoint);
     result

@@ -254,7 +254,7 @@ impl<'a> World<'a> {
         if self.has_errors && self.random.percent(20) {
             self.machine.memory.fail_after(0);
         }
-        let probed = self.running.instance.probe(name, own, tlb);
+        let probed = self.running.instance.probe(name, own, tlb, None);
         self.machine.memory.fail_no_more();
         let Ok(endpoint) = probed else {
             assert!(self.has_errors);

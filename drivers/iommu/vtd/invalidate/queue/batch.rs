@@ -28,6 +28,13 @@ impl Batch {
         batch
     }
 
+    /// Leaves out all requests but those to devices.
+    pub(super) fn keep_devices(&mut self) {
+        let all = self.requests.into_iter().take(self.len);
+        let mut to_devices = all.filter(|request| request.device().is_some());
+        *self = Self::of(&mut to_devices);
+    }
+
     /// Whether there is no request in it.
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0

@@ -73,7 +73,7 @@ impl Queue {
             Some(sid) => {
                 // Something that does no harm. The batch is as one whose device has not answered.
                 self.note_time_out(self.batch_of(state, slot));
-                state.silent = Some(sid);
+                state.silent.set(Some(sid));
                 Some(Descriptor::IotlbGlobal)
             }
             None => descriptor::widest_like(words, self.drain),
@@ -126,11 +126,11 @@ impl Queue {
                 self.ring.end_wait(slot, number);
             }
         }
-        state.silent = silent;
+        state.silent.set(silent);
     }
 
     /// Notes that all batches up to `newest` have timed out.
-    fn note_time_out(&self, newest: Option<u64>) {
+    pub(super) fn note_time_out(&self, newest: Option<u64>) {
         let newest = newest.unwrap_or(0).max(self.timed_out.load(Relaxed));
         self.timed_out.store(newest, Relaxed);
     }
@@ -147,13 +147,25 @@ impl Queue {
     pub(super) fn progress(&self) -> Progress {
         let mut state = self.state.lock();
         self.reclaim(&mut state);
-        let asked = state
-            .taken_from(state.oldest)
-            .find_map(|slot| device_of(self.ring.words(slot)));
+        Self::progress_of(&state)
+    }
+
+    pub(super) fn progress_of(state: &State) -> Progress {
         Progress {
             oldest: state.oldest,
-            asked,
+            recoveries: state.counts.recoveries,
         }
+    }
+
+    /// Whether the device is known to be to blame for the last time-out.
+    pub(crate) fn is_silent(&self, sid: u16) -> bool {
+        self.state.lock().silent.contains(sid)
+    }
+
+    /// Whether all requests fail from now on. Any context.
+    #[inline]
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.broken.load(Relaxed)
     }
 
     /// Fails all requests from now on.

@@ -14,24 +14,31 @@ use super::{
     super::descriptor::Descriptor,
     batch::Batch,
     Outcome,
-    Queue, //
+    Queue,
+    Ticket, //
 };
 use kernel::prelude::*;
 
 impl Queue {
-    /// Sends requests of which some have timed out.
+    /// Sends requests of which some have timed out: the first ones, with `ticket`.
     #[cold]
     #[inline(never)]
     pub(super) fn send_again(
         &self,
         mut requests: impl Iterator<Item = Descriptor>,
+        ticket: &Ticket,
     ) -> Result<Outcome> {
+        // Only the first batch was sent before.
+        let mut is_covered = self.is_covered(ticket);
         loop {
-            let batch = Batch::of(&mut requests);
+            let mut batch = Batch::of(&mut requests);
             if batch.is_empty() {
                 return Ok(Outcome::Done);
             }
-            let outcome = self.run(&batch)?;
+            if core::mem::take(&mut is_covered) {
+                batch.keep_devices();
+            }
+            let outcome = self.run(batch)?;
             if outcome != Outcome::Done {
                 return Ok(outcome);
             }
@@ -39,7 +46,7 @@ impl Queue {
     }
 
     /// Sends a batch, which has timed out, until it does not, or it is known whose fault that is.
-    fn run(&self, batch: &Batch) -> Result<Outcome> {
+    fn run(&self, mut batch: Batch) -> Result<Outcome> {
         // Each time-out costs some device its ATS, sooner or later: so many must fail meanwhile.
         const ATTEMPTS: usize = 32;
         // A device that has been asked alone this often, and each time one that is not known has
@@ -47,14 +54,24 @@ impl Queue {
         const BENEFIT_OF_DOUBT: usize = 3;
         let mut unknown: usize = 0;
         for _ in 0..ATTEMPTS {
-            let silent = self.state.lock().silent;
-            if let Some(sid) = silent.filter(|sid| batch.devices().any(|asked| asked == *sid)) {
+            if batch.is_empty() {
+                return Ok(Outcome::Done);
+            }
+            let (silent, is_known) = {
+                let state = self.state.lock();
+                let silent = batch.devices().find(|sid| state.silent.contains(*sid));
+                (silent, state.silent.len() > 0)
+            };
+            if let Some(sid) = silent {
                 return Ok(Outcome::Silent(sid));
             }
-            let mut asked = batch.devices();
-            match (silent, asked.next(), asked.next()) {
-                (None, Some(_), Some(_)) => return self.run_one_by_one(batch),
-                (None, Some(only), None) => {
+            let (first, second) = {
+                let mut asked = batch.devices();
+                (asked.next(), asked.next())
+            };
+            match (is_known, first, second) {
+                (false, Some(_), Some(_)) => return self.run_one_by_one(&batch),
+                (false, Some(only), None) => {
                     if unknown == BENEFIT_OF_DOUBT {
                         return Ok(Outcome::Silent(only));
                     }
@@ -67,6 +84,9 @@ impl Queue {
             if !self.has_timed_out(&ticket) {
                 return Ok(Outcome::Done);
             }
+            if self.is_covered(&ticket) {
+                batch.keep_devices();
+            }
         }
         Err(EIO)
     }
@@ -74,7 +94,7 @@ impl Queue {
     /// Sends the requests of a batch one by one: of the devices among them one has not answered.
     fn run_one_by_one(&self, batch: &Batch) -> Result<Outcome> {
         for request in batch.requests() {
-            let outcome = self.run(&Batch::of(&mut core::iter::once(request)))?;
+            let outcome = self.run(Batch::of(&mut core::iter::once(request)))?;
             if outcome != Outcome::Done {
                 return Ok(outcome);
             }

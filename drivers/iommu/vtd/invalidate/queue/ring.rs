@@ -28,11 +28,12 @@ use kernel::{
     }, //
 };
 
-/// 256 slots, and a status word for each.
+/// 256 slots, and a status word for each, and one to spare.
 pub(super) struct Ring {
     /// Two words per slot.
     slots: TablePage,
-    /// One word per slot. The unit writes the low half.
+    /// One word per slot, and at the end one for the waits of who holds the lock until they are
+    /// complete. The unit writes the low half.
     status: TablePage,
 }
 
@@ -59,7 +60,28 @@ impl Ring {
     /// content with this one.
     #[inline]
     pub(super) fn reset_status(&self, slot: u8, number: u64) {
-        write_once(self.status_word(slot), number);
+        // Release: who still polls sees what was done when that wait was ended.
+        self.status_word(slot).store(number, Release);
+    }
+
+    /// Completes all waits up to batch `number`, which is the newest.
+    pub(super) fn end_all(&self, number: u64) {
+        for word in self.status.entries().iter().rev().skip(1) {
+            // Release: as in `end_wait`.
+            word.store(number, Release);
+        }
+    }
+
+    /// What the spare status word says.
+    pub(super) fn spare_status(&self) -> u32 {
+        // CAST: The low half. Acquire: as in `is_complete`.
+        self.status.entries().last().map_or(0, load_acquire) as u32
+    }
+
+    /// Where the spare status word is.
+    pub(super) fn spare_address(&self) -> PhysAddr {
+        let last = self.status.entries().len().wrapping_sub(1);
+        self.address_of_status(last)
     }
 
     /// Completes the wait in `slot`, which the unit has dropped, with its `number`.
@@ -110,7 +132,12 @@ impl Ring {
     /// Where the status word of `slot` is.
     #[inline]
     pub(super) fn status_address(&self, slot: u8) -> PhysAddr {
-        let offset = usize::from(slot) * size_of::<u64>();
+        self.address_of_status(slot.into())
+    }
+
+    #[inline]
+    fn address_of_status(&self, index: usize) -> PhysAddr {
+        let offset = index.wrapping_mul(size_of::<u64>());
         PhysAddr(self.status.phys().0.wrapping_add(offset as u64))
     }
 }

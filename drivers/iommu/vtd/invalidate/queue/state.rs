@@ -12,9 +12,53 @@ pub(super) struct State {
     pub(super) oldest: u8,
     /// Number of the last batch.
     pub(super) batch: u64,
-    /// The device that is to blame for the last time-out, if one is known.
-    pub(super) silent: Option<u16>,
+    /// The devices that are to blame for the last time-out, as far as known.
+    pub(super) silent: Silent,
+    /// Number of the last wait that was awaited with the lock held.
+    pub(super) alone: u32,
     pub(super) counts: Counts,
+}
+
+/// Requester IDs of devices that have not answered.
+pub(super) struct Silent {
+    sids: [u16; Self::MOST],
+    len: usize,
+}
+
+impl Silent {
+    pub(super) const MOST: usize = 32;
+
+    const NONE: Self = Self {
+        sids: [0; Self::MOST],
+        len: 0,
+    };
+
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Notes a device, as far as there is room.
+    pub(super) fn note(&mut self, sid: u16) {
+        if let Some(place) = self.sids.get_mut(self.len) {
+            *place = sid;
+            self.len = self.len.wrapping_add(1);
+        }
+    }
+
+    /// Notes `only`, or that no device is known.
+    pub(super) fn set(&mut self, only: Option<u16>) {
+        self.clear();
+        only.into_iter().for_each(|sid| self.note(sid));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn contains(&self, sid: u16) -> bool {
+        let sids = self.sids.get(..self.len).unwrap_or_default();
+        sids.contains(&sid)
+    }
 }
 
 impl State {
@@ -29,7 +73,8 @@ impl State {
             next: 0,
             oldest: 0,
             batch: Self::BEFORE_FIRST,
-            silent: None,
+            silent: Silent::NONE,
+            alone: 0,
             counts: Counts::default(),
         }
     }
