@@ -276,6 +276,7 @@ impl Unit {
     /// - `ENODEV`: the unit is not registered.
     /// - `EBUSY`: a driver is bound to one of the devices, or that of a port cannot be released. A
     ///   line in the log names the device.
+    /// - `EIO`: the unit is lost.
     /// - `ETIMEDOUT`: the hardware does not answer.
     ///
     /// If the hardware does not answer, or a device was added under way, DMA of all devices of the
@@ -312,6 +313,14 @@ impl Unit {
     /// Turns translation off, unless a device has come in between: it would have addresses that
     /// mean nothing without translation.
     fn turn_off(&self) -> Result {
+        if self.instance().is_lost() {
+            // Its devices are cut off, and may do DMA by mappings of long ago otherwise.
+            pr_err!(
+                "{}: cannot be detached: the unit is lost\n",
+                self.instance().name()
+            );
+            return Err(EIO);
+        }
         // Endpoints that were released hold references to the instance until they are freed.
         rcu_list::barrier();
         if self.instance().has_endpoints() {

@@ -54,9 +54,8 @@ use pgtable::{
     table::Config, //
 };
 
-/// Domain ID of untranslated DMA. 0 is the unit's own in caching mode (VT-d 6.1), and so never
-/// used.
-const IDENTITY: Tag = Tag(1);
+/// The tag of untranslated DMA.
+const IDENTITY: Tag = Tag(DomainId::PASSING.value() as u32);
 
 /// Addresses that the CPUs take for interrupts (VT-d 3.14): writes there are not translated.
 const MSI_WINDOW: Option<IovaRange> = IovaRange::new(Iova(0xfee0_0000), Iova(0xfeef_ffff));
@@ -95,7 +94,7 @@ impl Unit {
     }
 
     /// The deepest tables that the unit can walk.
-    fn most_levels(&self) -> u8 {
+    pub(crate) fn most_levels(&self) -> u8 {
         (3..=5)
             .rev()
             .find(|levels| self.features.has_levels(*levels))
@@ -110,10 +109,7 @@ impl Unit {
     fn context_entry(&self, entry: &Entry<'_>) -> Result<ContextEntry> {
         match *entry {
             Entry::Blocked => Ok(ContextEntry::ABSENT),
-            Entry::Identity => ContextEntry::pass_through(
-                self.most_levels(),
-                DomainId::of(IDENTITY).ok_or(EINVAL)?,
-            ),
+            Entry::Identity => ContextEntry::pass_through(self.most_levels(), DomainId::PASSING),
             Entry::Table {
                 table,
                 tag,

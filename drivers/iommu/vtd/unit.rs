@@ -6,6 +6,25 @@
 //! empty root table: from then on it can translate, and once translation is on it lets nothing
 //! pass that has no context entry. Translation is turned on last, when the devices have their
 //! domains: what firmware has devices do with memory is not cut off by the unit.
+//!
+//! # Several units
+//!
+//! Some chipsets (X58) complete no invalidation before the queues of all units are on, as the
+//! kernel's own driver notes. So each unit is brought up in two halves, at load and after sleep:
+//! [`Unit::start`] and [`Unit::begin_wake`] wait for nothing that goes through the queue, and the
+//! second half of no unit begins before the first half of all.
+//!
+//! # Translation that does not turn off
+//!
+//! Some units (of integrated graphics, Ice Lake to Meteor Lake) do not turn translation off once their
+//! device has been in a low power state: they wait for requests in flight, for ever. Such a unit is
+//! asked once, and left translating from then on:
+//!
+//! - It is taken over with translation on: our root table, in which nothing is present yet, comes in
+//!   the place of the one before. DMA of its devices is refused until they have domains.
+//! - It sleeps with translation on, and has lost that when it wakes, as all else.
+//! - To be given back it gets tables by which all DMA passes, as far as it can pass DMA. They are
+//!   kept for good.
 
 use crate::{
     fault::FaultEvent,
@@ -21,7 +40,16 @@ use crate::{
         fault::EventRegisters,
         Regs, //
     },
-    tables::root::RootTable, //
+    tables::{
+        context::{
+            ContextEntry,
+            DomainId, //
+        },
+        root::{
+            OpenTables,
+            RootTable, //
+        }, //
+    }, //
 };
 use bridge::unit::Translation;
 use iommu_core::instance::Instance;
@@ -41,7 +69,13 @@ use iommu_ext::{
 use kernel::{
     prelude::*,
     str::CString,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    }, //
 };
 
 /// One remapping unit.
@@ -59,6 +93,11 @@ pub(crate) struct Unit {
     pub(crate) root: RootTable,
     /// A root table in which nothing is present, for a unit that is lost.
     empty_root: TablePage,
+    /// Translation has not turned off when it was told to, and is not told any more.
+    keeps_translating: Atomic<bool>,
+    /// Where the root table is by which all DMA passes, which is kept for good; 0 while the unit uses
+    /// ours.
+    open_root: Atomic<u64>,
     #[pin]
     pub(crate) queue: Queue,
 }
@@ -137,6 +176,8 @@ impl Unit {
                 command,
                 root <- root,
                 empty_root,
+                keeps_translating: Atomic::new(false),
+                open_root: Atomic::new(0),
                 queue <- queue,
             }),
             GFP_KERNEL,
@@ -153,8 +194,9 @@ impl Unit {
         &self.regs
     }
 
-    /// Makes the unit ready to translate: stops what was running, then root table, queue, and
-    /// global invalidations, context cache before IOTLB (6.6, 6.5.2).
+    /// Makes the unit ready to translate, as far as that can be done before the queues of other units
+    /// are on: stops what was running, then root table and queue. To be followed by
+    /// [`Started::forget_all`].
     ///
     /// # Errors
     ///
@@ -164,7 +206,7 @@ impl Unit {
         // From here on the unit may use memory of ours.
         let started = Started(self.clone());
         self.command.set_root_table(self.root.phys())?;
-        self.start_queue()?;
+        self.enable_queue()?;
         Ok(started)
     }
 
@@ -174,7 +216,7 @@ impl Unit {
         let command = &self.command;
         if command.is_translating() {
             pr_info!("{}: was left translating; stopping it\n", self.name());
-            command.disable_translation()?;
+            self.turn_translation_off();
         }
         if command.is_queue_enabled() {
             pr_info!(
@@ -188,24 +230,94 @@ impl Unit {
         self.flush_write_buffer()
     }
 
-    /// Gives the unit, which is stopped and has our root table, our queue, emptied, and has it
-    /// forget what it has cached.
-    fn start_queue(&self) -> Result {
+    /// Enables our queue, emptied, on a unit whose queue is off and that has our root table.
+    fn enable_queue(&self) -> Result {
         self.queue.restart();
-        self.command.enable_queue(self.queue.ring())?;
+        self.command.enable_queue(self.queue.ring())
+    }
+
+    /// Drops all that the unit has cached, the context cache before the IOTLB (6.6, 6.5.2).
+    fn forget_all(&self) -> Result {
         self.queue
             .submit(&[Descriptor::ContextGlobal, Descriptor::IotlbGlobal])
     }
 
-    /// Turns translation and the queue off: from here on the unit uses no memory. Everything
-    /// submitted must be complete.
+    /// Turns translation off, if the unit does that: DMA passes then. If it does not, translation
+    /// stays on. Returns whether it is off.
+    fn turn_translation_off(&self) -> bool {
+        if !self.is_translating() {
+            return true;
+        }
+        if self.keeps_translating.load(Relaxed) {
+            // Once is enough: each try takes as long as commands have.
+            return false;
+        }
+        let is_off = self.command.disable_translation().is_ok();
+        if !is_off {
+            self.keeps_translating.store(true, Relaxed);
+            pr_warn!(
+                "{}: translation does not turn off, and is left on from now on\n",
+                self.name()
+            );
+            // Takes the command back, as the unit may still be at it. A failure is logged.
+            let _ = self.command.enable_translation();
+        }
+        is_off
+    }
+
+    /// Turns translation and the queue off: from here on the unit uses no memory, unless it
+    /// [keeps translating](self#translation-that-does-not-turn-off). Everything submitted must be
+    /// complete.
     ///
     /// # Errors
     ///
     /// `ETIMEDOUT`: the unit does not answer.
     fn stop(&self) -> Result {
-        self.command.disable_translation()?;
+        self.turn_translation_off();
         self.command.disable_queue()
+    }
+
+    /// Has DMA of all devices pass, by tables, on a unit whose translation does not turn off. May
+    /// sleep.
+    ///
+    /// # Errors
+    ///
+    /// - `ETIMEDOUT`: the unit cannot pass DMA through (ECAP_REG.PT), or does not answer.
+    /// - `ENOMEM`.
+    fn pass_all(&self) -> Result {
+        if !self.features.pass_through {
+            return Err(ETIMEDOUT);
+        }
+        let entry = ContextEntry::pass_through(self.most_levels(), DomainId::PASSING)?;
+        let open = OpenTables::new(entry, self.features.coherent, self.numa)?;
+        let root = open.phys();
+        // Kept for good: nobody knows for how long the unit uses them.
+        core::mem::forget(open);
+        self.flush_write_buffer()?;
+        self.command.set_root_table(root)?;
+        self.forget_all()?;
+        self.open_root.store(root.0, Relaxed);
+        pr_warn!(
+            "{}: DMA passes by tables that are kept for good\n",
+            self.name()
+        );
+        Ok(())
+    }
+
+    /// The root table by which all DMA passes, if it was put in the place of ours.
+    fn open_root(&self) -> Option<PhysAddr> {
+        let root = self.open_root.load(Relaxed);
+        (root != 0).then_some(PhysAddr(root))
+    }
+
+    /// Whether the unit may use memory of ours after [`stop`](Self::stop).
+    fn is_in_use(&self) -> bool {
+        self.is_translating() && self.open_root().is_none()
+    }
+
+    /// Turns translation off before a reboot, or for another kernel. Any context.
+    pub(crate) fn shut_down(&self) {
+        self.turn_translation_off();
     }
 
     /// Has the unit report its faults, as those of `instance`, for as long as the registration
@@ -295,7 +407,8 @@ impl Unit {
             )
         })?;
         let asleep = Asleep {
-            is_translating: self.command.is_translating(),
+            // A unit that was given back need not translate again.
+            is_translating: self.is_in_use(),
             event: EventRegisters::save(&self.regs),
         };
         if let Err(e) = self.stop() {
@@ -313,17 +426,34 @@ impl Unit {
     /// `ETIMEDOUT` or `EIO`: the unit does not answer. Its queue is given up: what it may use is
     /// kept from then on. It translates by our tables all the same, if it can be brought to.
     pub(crate) fn wake(&self, asleep: &Asleep) -> Result {
-        let woken = self.try_wake(asleep);
+        let begun = self.begin_wake();
+        self.finish_wake(asleep, begun)
+    }
+
+    /// As much of [`wake`](Self::wake) as can be done before the queues of other units are on.
+    pub(crate) fn begin_wake(&self) -> Begun {
+        let root = self.open_root().unwrap_or(self.root.phys());
+        let rooted = self
+            .stop_others()
+            .and_then(|()| self.command.set_root_table(root));
+        Begun(rooted.map(|()| self.enable_queue()))
+    }
+
+    /// The rest of [`wake`](Self::wake).
+    ///
+    /// # Errors
+    ///
+    /// As of that.
+    pub(crate) fn finish_wake(&self, asleep: &Asleep, begun: Begun) -> Result {
+        let woken = self.try_finish_wake(asleep, begun);
         if woken.is_err() {
             self.queue.give_up("the unit has not come back from sleep");
         }
         woken
     }
 
-    fn try_wake(&self, asleep: &Asleep) -> Result {
-        self.stop_others()?;
-        self.command.set_root_table(self.root.phys())?;
-        let queue = self.start_queue();
+    fn try_finish_wake(&self, asleep: &Asleep, Begun(rooted): Begun) -> Result {
+        let queue = rooted?.and_then(|()| self.forget_all());
         asleep.event.restore(&self.regs);
         if asleep.is_translating {
             // Without a queue, too, as DMA would go anywhere if nothing translated it. What the
@@ -341,6 +471,9 @@ pub(crate) struct Asleep {
     event: EventRegisters,
 }
 
+/// How far a unit has come that wakes: whether it has its root table, and then its queue.
+pub(crate) struct Begun(Result<Result>);
+
 impl Translation for Unit {
     fn enable(&self) -> Result {
         self.command.enable_translation()?;
@@ -352,17 +485,31 @@ impl Translation for Unit {
     }
 
     fn disable(&self) -> Result {
-        self.command.disable_translation()
+        if self.turn_translation_off() {
+            return Ok(());
+        }
+        self.pass_all()
     }
 }
 
 /// A unit that may use memory of ours: dropping this stops that.
 pub(crate) struct Started(Arc<Unit>);
 
+impl Started {
+    /// Drops all that the unit has cached. The queues of all units must be on.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT` or `EIO`: the unit does not answer.
+    pub(crate) fn forget_all(&self) -> Result {
+        self.0.forget_all()
+    }
+}
+
 impl Drop for Started {
     fn drop(&mut self) {
         let Self(unit) = self;
-        if unit.stop().is_err() {
+        if unit.stop().is_err() || unit.is_in_use() {
             pr_err!(
                 "{}: may still use its tables, which are kept for good\n",
                 unit.name()

@@ -79,6 +79,7 @@ module! {
 /// What loading has set up. Dropped from the top down.
 struct Vtd {
     _access_control: AccessControl,
+    _power: power::Registration,
     _units: KVec<Known>,
     _publication: Publication,
     _nodes: KVec<SoftwareNode>,
@@ -89,7 +90,6 @@ struct Vtd {
 struct Known {
     _statistics: Pin<KBox<statistics::File>>,
     registered: Arc<bridge::unit::Unit>,
-    _power: power::Registration,
     _faults: vector::Registration<fault::FaultEvent>,
     _started: Started,
 }
@@ -105,13 +105,26 @@ impl kernel::Module for Vtd {
         }
         let publication = Publication::new(scopes::describe(&dmar, &nodes)?)?;
 
+        // The queues of all units are on before one is waited for.
+        let mut started = KVec::with_capacity(claimed.len(), GFP_KERNEL)?;
+        let mut serving = KVec::with_capacity(claimed.len(), GFP_KERNEL)?;
+        for unit in claimed.iter().flatten() {
+            serving.try_push(unit.clone(), GFP_KERNEL)?;
+            started.try_push(unit.start()?, GFP_KERNEL)?;
+        }
+        started.iter().try_for_each(Started::forget_all)?;
+
         let statistics = statistics::Directory::new();
         let mut units = KVec::with_capacity(claimed.len(), GFP_KERNEL)?;
-        for (unit, node) in claimed.iter().zip(nodes.iter()) {
-            if let Some(unit) = unit {
-                units.try_push(start(unit, node, &statistics, module)?, GFP_KERNEL)?;
-            }
+        let described = claimed.iter().zip(nodes.iter());
+        let present = described.filter_map(|(unit, node)| Some((unit.as_ref()?, node)));
+        for ((unit, node), started) in present.zip(started) {
+            units.try_push(
+                introduce(unit, started, node, &statistics, module)?,
+                GFP_KERNEL,
+            )?;
         }
+        let power = power::register(serving)?;
 
         let mut released = Released::all()?;
         let access_control = AccessControl::enable()?;
@@ -124,6 +137,7 @@ impl kernel::Module for Vtd {
         drop(released);
         Ok(Self {
             _access_control: access_control,
+            _power: power,
             _units: units,
             _publication: publication,
             _nodes: nodes,
@@ -233,14 +247,14 @@ fn claim(dmar: &dmar::Dmar, address_bits: u8) -> Result<KVec<Option<Arc<Unit>>>>
     Ok(claimed)
 }
 
-/// Starts a unit and makes it known to the core. It translates nothing yet.
-fn start(
+/// Makes a unit known to the core. It translates nothing yet.
+fn introduce(
     unit: &Arc<Unit>,
+    started: Started,
     node: &SoftwareNode,
     statistics: &statistics::Directory,
     module: &'static ThisModule,
 ) -> Result<Known> {
-    let started = unit.start()?;
     let instance = Instance::new(
         CString::try_from(unit.name())?,
         node.key(),
@@ -253,7 +267,6 @@ fn start(
     Ok(Known {
         _statistics: statistics.add(unit.clone(), instance)?,
         registered,
-        _power: power::register(unit.clone())?,
         _faults: faults,
         _started: started,
     })

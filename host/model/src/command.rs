@@ -144,6 +144,7 @@ impl State {
                 self.global_status &= !WRITE_BUFFER;
             }
             QUEUE if !on && self.keeps_queue => return,
+            TRANSLATION if !on && self.config.keeps_translating => return,
             _ if on => self.global_status |= command,
             _ => self.global_status &= !command,
         }

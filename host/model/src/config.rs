@@ -44,6 +44,8 @@ pub struct Config {
     pub invalidates_by_registers: bool,
     /// ESRTPS: setting the root table drops all that is cached.
     pub root_table_flushes: bool,
+    /// Translation does not turn off, as on some units of integrated graphics.
+    pub keeps_translating: bool,
     /// NFR: fault recording registers.
     pub fault_records: usize,
     /// At every opportunity, a cached entry is evicted once in so many times; 0 for never.
@@ -79,6 +81,7 @@ impl Default for Config {
             page_selective: Some(9),
             invalidates_by_registers: true,
             root_table_flushes: false,
+            keeps_translating: false,
             fault_records: 1,
             evict_one_in: 0,
             seed: 1,

@@ -128,6 +128,8 @@ pub(crate) struct State {
     pub(crate) iotlb_command: u64,
     /// Those two do nothing.
     pub(crate) ignores_registers: bool,
+    /// The queue does nothing while that of this unit is off.
+    pub(crate) needs: Option<Arc<Unit>>,
     /// Registers cannot be reached. Requests still can, by what is cached and in memory.
     pub(crate) is_dead: bool,
 }
@@ -176,6 +178,7 @@ impl State {
             context_command: 0,
             iotlb_command: 0,
             ignores_registers: false,
+            needs: None,
             is_dead: false,
         }
     }
@@ -285,12 +288,16 @@ impl Unit {
 
     /// Time passes: the unit may take up a command or a descriptor, or forget something.
     pub fn step(&self) {
+        let needed = self.state().needs.clone();
+        let may_invalidate = needed.is_none_or(|other| other.is_queue_on());
         let mut guard = self.state();
         let state = &mut *guard;
         state.step_command();
         state.step_register_invalidations();
         state.step_devices();
-        state.step_queue();
+        if may_invalidate {
+            state.step_queue();
+        }
         if state.random.one_in(4) {
             let chance = state.random.below(1 << 16) as u64;
             state.bus.settle(chance);
@@ -473,6 +480,16 @@ impl Unit {
     /// After `after` more commands, the unit ignores one.
     pub fn ignore_command(&self, after: usize) {
         self.state().ignores = Some(after);
+    }
+
+    /// From here on, the queue does nothing while that of `other` is off, as on X58.
+    pub fn depend_on(&self, other: Arc<Self>) {
+        self.state().needs = Some(other);
+    }
+
+    /// Whether the queue is on.
+    pub fn is_queue_on(&self) -> bool {
+        self.state().global_status & QUEUE != 0
     }
 
     /// The queue does nothing until it is turned off.

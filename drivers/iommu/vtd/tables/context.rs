@@ -33,6 +33,9 @@ use kernel::{
 pub(crate) struct DomainId(u16);
 
 impl DomainId {
+    /// That of untranslated DMA. 0 is the unit's own in caching mode (VT-d 6.1), and so never used.
+    pub(crate) const PASSING: Self = Self(1);
+
     /// The number.
     pub(crate) const fn value(self) -> u16 {
         self.0

@@ -6,7 +6,10 @@
 //! a context entry can then always be written without allocating.
 
 use super::{
-    context::ContextTable,
+    context::{
+        ContextEntry,
+        ContextTable, //
+    },
     frame, //
 };
 use iommu_ext::{
@@ -126,6 +129,48 @@ impl RootTable {
             flush_cache(root);
         }
         Ok(())
+    }
+}
+
+/// Tables by which the DMA of every device goes by one context entry: the root table leads to the same
+/// context table for each bus.
+pub(crate) struct OpenTables {
+    root: TablePage,
+    _contexts: TablePage,
+}
+
+impl OpenTables {
+    /// Tables in which every context entry is `entry`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(entry: ContextEntry, coherent: bool, numa: NumaNode) -> Result<Self> {
+        let contexts = TablePage::alloc(numa, Gfp::KERNEL)?;
+        let table = ContextTable::new(contexts.entries(), coherent);
+        for devfn in 0..=u8::MAX {
+            table.replace(devfn, entry);
+        }
+        let root = TablePage::alloc(numa, Gfp::KERNEL)?;
+        let low = Low::zeroed()
+            .with_ctp(frame(contexts.phys().0))
+            .with_p(true);
+        for bus in root.entries().iter().step_by(2) {
+            // Release: the unit finds the context table filled.
+            bus.store(low.into_raw(), Release);
+        }
+        if !coherent {
+            flush_cache(root.entries());
+        }
+        Ok(Self {
+            root,
+            _contexts: contexts,
+        })
+    }
+
+    /// Where the root table is.
+    pub(crate) fn phys(&self) -> PhysAddr {
+        self.root.phys()
     }
 }
 

@@ -233,6 +233,7 @@ fn a_unit_is_stopped_before_its_tables_go() {
     let machine = Machine::new(config);
     let unit = machine.claim(config.host_bits).unwrap();
     let started = unit.start().unwrap();
+    started.forget_all().unwrap();
     unit.enable().unwrap();
     assert!(machine.hardware.is_translating());
     drop(started);

@@ -181,7 +181,7 @@ impl BusMaster for Stopped {
 #[test]
 fn a_lost_unit_takes_no_route_and_its_devices_are_cut_off() {
     const OTHER: u16 = 0x0033;
-    for (seed, loss) in (1..5).flat_map(|seed| Loss::ALL.map(|loss| (seed, loss))) {
+    for (seed, loss) in (1..4).flat_map(|seed| Loss::ALL.map(|loss| (seed, loss))) {
         print::capture();
         let mut setup = OneDevice::new(loss.config(seed), 40);
         for mapping in &setup.space.mappings {

@@ -61,6 +61,8 @@ use vtd_model::{
 
 /// Where the registers are.
 pub(crate) const BASE: u64 = 0xfed9_0000;
+/// Where those of a [second unit](Machine::add_unit) are.
+pub(crate) const SECOND: u64 = 0xfed9_1000;
 
 /// Memory, as the unit reaches it.
 struct MemoryBus {
@@ -113,6 +115,7 @@ pub(crate) struct Request {
 struct Board {
     memory: host::Arc<Memory>,
     hardware: host::Arc<vtd_model::Unit>,
+    second: Mutex<Option<host::Arc<vtd_model::Unit>>>,
     /// Requests that come at any time, taken in turn.
     traffic: Mutex<(Vec<Request>, usize)>,
     /// How often the CPU has written, and how often it has waited for a queue that has stopped.
@@ -185,6 +188,10 @@ impl machine::Machine for Board {
         }
         self.is_stopped.store(self.hardware.is_stopped(), Relaxed);
         self.hardware.step();
+        let second = self.second.lock().unwrap().clone();
+        if let Some(second) = second {
+            second.step();
+        }
         self.pass_time();
         self.deliver();
         self.interrupt();
@@ -205,8 +212,12 @@ impl machine::Machine for Board {
     }
 
     fn device(&self, start: u64) -> Option<host::Arc<dyn Registers>> {
-        let hardware = self.hardware.clone();
-        (start == BASE).then(|| host::Arc::new(Window(hardware)) as host::Arc<dyn Registers>)
+        let hardware = match start {
+            BASE => Some(self.hardware.clone()),
+            SECOND => self.second.lock().unwrap().clone(),
+            _ => None,
+        };
+        Some(host::Arc::new(Window(hardware?)))
     }
 
     fn free(&self, page: u64) {
@@ -250,6 +261,7 @@ impl Machine {
         let board = host::Arc::new(Board {
             memory: memory.clone(),
             hardware: hardware.clone(),
+            second: Mutex::default(),
             traffic: Mutex::default(),
             writes: AtomicUsize::new(0),
             waits: AtomicUsize::new(0),
@@ -262,6 +274,17 @@ impl Machine {
             board,
             memory,
         }
+    }
+
+    /// Adds another unit, at [`SECOND`]. Its devices do nothing.
+    pub(crate) fn add_unit(&self, config: Config) -> host::Arc<vtd_model::Unit> {
+        let bus = host::Arc::new(MemoryBus {
+            memory: self.memory.clone(),
+            coherent: config.coherent,
+        });
+        let unit = host::Arc::new(vtd_model::Unit::new(config, bus));
+        *self.board.second.lock().unwrap() = Some(unit.clone());
+        unit
     }
 
     /// Lets another thread run on the machine.
@@ -288,8 +311,13 @@ impl Machine {
 
     /// The driver's unit, claimed.
     pub(crate) fn claim(&self, host_bits: u8) -> Result<Arc<Unit>> {
+        self.claim_at(BASE, host_bits)
+    }
+
+    /// As [`claim`](Self::claim), of the unit whose registers are at `base`.
+    pub(crate) fn claim_at(&self, base: u64, host_bits: u8) -> Result<Arc<Unit>> {
         let name = CString::try_from(c"dmar0")?;
-        Unit::claim(name, PhysAddr(BASE), host_bits, NumaNode::ANY)
+        Unit::claim(name, PhysAddr(base), host_bits, NumaNode::ANY)
     }
 }
 
@@ -306,6 +334,7 @@ impl Running {
     pub(crate) fn new(machine: &Machine, config: &Config) -> Self {
         let unit = machine.claim(config.host_bits).expect("there is a unit");
         let started = unit.start().expect("it starts");
+        started.forget_all().expect("it works");
         let name = CString::try_from(unit.name()).expect("it has a name");
         let instance =
             Instance::new(name, Key(1), unit.limits(), unit.clone(), None).expect("memory");
