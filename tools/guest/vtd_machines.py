@@ -195,7 +195,7 @@ def exact(name: str, iommu: str, *map_sends: Inv) -> Machine:
     return vtd(
         name,
         "unmaps of known sizes send just what they take",
-        ("groups", "exactness", "counts"),
+        ("groups", "gfp", "exactness", "counts"),
         more_checks=(
             when("exactness", vtd_checks.unmaps_exact, vtd_checks.map_sends(*map_sends)),
         ),

@@ -7,6 +7,7 @@ use crate::{
     memory, //
 };
 use kernel::{
+    context,
     prelude::*,
     sync::atomic::Atomic, //
 };
@@ -25,6 +26,9 @@ pub type Entries = [Atomic<u64>; ENTRIES];
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Gfp(pub u32);
+
+/// `__GFP_DIRECT_RECLAIM`: whoever asks may sleep until there is memory.
+const MAY_SLEEP: u32 = 0x400;
 
 impl Gfp {
     /// May sleep.
@@ -49,7 +53,9 @@ pub struct TablePage {
 
 impl TablePage {
     /// Allocates a zeroed page from the bank of NUMA node `node`.
-    pub fn alloc(node: NumaNode, _: Gfp) -> Result<Self> {
+    #[track_caller]
+    pub fn alloc(node: NumaNode, gfp: Gfp) -> Result<Self> {
+        context::allocates(gfp.0 & MAY_SLEEP != 0);
         let virt = memory::alloc(node.0).ok_or(ENOMEM)?;
         Ok(Self {
             phys: memory::phys_of(virt),

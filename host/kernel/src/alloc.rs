@@ -2,9 +2,12 @@
 
 //! Memory: `Box` and `Vec` of the host, with signatures that can fail.
 
-use crate::error::{
-    code::ENOMEM,
-    Error, //
+use crate::{
+    context,
+    error::{
+        code::ENOMEM,
+        Error, //
+    }, //
 };
 use std::{
     marker::Unsize,
@@ -34,16 +37,26 @@ pub struct PushError<T>(pub T);
 
 /// In which context memory is asked for.
 #[derive(Clone, Copy)]
-pub struct Flags;
+pub struct Flags {
+    may_sleep: bool,
+}
+
+impl Flags {
+    /// To be called by what asks for memory with these flags.
+    #[track_caller]
+    pub(crate) fn ask(self) {
+        context::allocates(self.may_sleep);
+    }
+}
 
 /// The contexts.
 pub mod flags {
     use super::Flags;
 
     /// May sleep.
-    pub const GFP_KERNEL: Flags = Flags;
+    pub const GFP_KERNEL: Flags = Flags { may_sleep: true };
     /// May not sleep.
-    pub const GFP_ATOMIC: Flags = Flags;
+    pub const GFP_ATOMIC: Flags = Flags { may_sleep: false };
 }
 
 /// A box.
@@ -51,7 +64,9 @@ pub struct KBox<T: ?Sized>(Box<T>);
 
 impl<T> KBox<T> {
     /// Puts `value` into memory of its own.
-    pub fn new(value: T, _: Flags) -> Result<Self, AllocError> {
+    #[track_caller]
+    pub fn new(value: T, flags: Flags) -> Result<Self, AllocError> {
+        flags.ask();
         Ok(Self(Box::new(value)))
     }
 }
@@ -83,7 +98,9 @@ impl<T> KVec<T> {
     }
 
     /// A vector without elements that has room for `capacity` of them.
-    pub fn with_capacity(capacity: usize, _: Flags) -> Result<Self, AllocError> {
+    #[track_caller]
+    pub fn with_capacity(capacity: usize, flags: Flags) -> Result<Self, AllocError> {
+        flags.ask();
         Ok(Self(Vec::with_capacity(capacity)))
     }
 
@@ -93,13 +110,19 @@ impl<T> KVec<T> {
     }
 
     /// Makes room for `additional` elements.
-    pub fn reserve(&mut self, additional: usize, _: Flags) -> Result<(), AllocError> {
+    #[track_caller]
+    pub fn reserve(&mut self, additional: usize, flags: Flags) -> Result<(), AllocError> {
+        if self.0.capacity() - self.0.len() < additional {
+            flags.ask();
+        }
         self.0.reserve(additional);
         Ok(())
     }
 
     /// Appends `value`.
-    pub fn push(&mut self, value: T, _: Flags) -> Result<(), AllocError> {
+    #[track_caller]
+    pub fn push(&mut self, value: T, flags: Flags) -> Result<(), AllocError> {
+        self.reserve(1, flags)?;
         self.0.push(value);
         Ok(())
     }

@@ -12,6 +12,7 @@ extern crate self as kernel;
 pub mod alloc;
 pub mod bindings;
 pub mod build_assert;
+pub mod context;
 pub mod error;
 pub mod io;
 pub mod irq;

@@ -31,15 +31,19 @@ pub struct Arc<T: ?Sized>(std::sync::Arc<T>);
 
 impl<T> Arc<T> {
     /// Puts `value` into memory of its own.
-    pub fn new(value: T, _: Flags) -> Result<Self, AllocError> {
+    #[track_caller]
+    pub fn new(value: T, flags: Flags) -> Result<Self, AllocError> {
+        flags.ask();
         Ok(Self(std::sync::Arc::new(value)))
     }
 
     /// Puts what `init` makes into memory of its own.
-    pub fn pin_init<E>(init: impl PinInit<T, E>, _: Flags) -> crate::error::Result<Self>
+    #[track_caller]
+    pub fn pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> crate::error::Result<Self>
     where
         crate::error::Error: From<E>,
     {
+        flags.ask();
         Ok(Self(std::sync::Arc::new(init.make()?)))
     }
 }

@@ -31,6 +31,7 @@ use iommu_ext::{
     }, //
 };
 use kernel::{
+    context,
     error::{
         code::*,
         Error, //
@@ -120,14 +121,11 @@ impl Watched {
     ) -> (usize, Result<(), Error>) {
         let tables = self.hardware().everything().unwrap().tables;
         let refused = self.memory.refused();
-        let (mapped, result) = self.table.map(
-            Iova(iova),
-            PhysAddr(pa),
-            page as usize,
-            count,
-            prot,
-            Gfp::ATOMIC,
-        );
+        let (mapped, result) = context::atomic(|| {
+            let (iova, pa) = (Iova(iova), PhysAddr(pa));
+            self.table
+                .map(iova, pa, page as usize, count, prot, Gfp::ATOMIC)
+        });
         let refused = self.memory.refused() - refused;
 
         let wanted = match self.refusal(iova, pa, page, count, prot) {
@@ -169,7 +167,7 @@ impl Watched {
     pub fn unmap(&mut self, iova: u64, len: usize) -> usize {
         let live = self.memory.live();
         let mut gather = Gather::new();
-        let unmapped = self.table.unmap(Iova(iova), len, &mut gather);
+        let unmapped = context::without_memory(|| self.table.unmap(Iova(iova), len, &mut gather));
 
         let descriptor = self.table.descriptor();
         let inside = iova
@@ -194,7 +192,8 @@ impl Watched {
 
     /// Looks an address up and checks.
     pub fn lookup(&self, iova: u64) -> Option<u64> {
-        let found = self.table.lookup(Iova(iova)).map(|pa| pa.0);
+        let found = context::without_memory(|| self.table.lookup(Iova(iova)));
+        let found = found.map(|pa| pa.0);
         assert_eq!(found, self.model.lookup(iova));
         if iova >> self.descriptor().input_bits == 0 {
             assert_eq!(

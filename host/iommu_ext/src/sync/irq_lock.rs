@@ -5,6 +5,7 @@
 //! The thread takes no interrupts while it holds the lock.
 
 use kernel::{
+    context::Reason,
     machine,
     prelude::*, //
 };
@@ -32,31 +33,38 @@ impl<T> IrqLock<T> {
     /// Waits for the lock.
     pub fn lock(&self) -> IrqGuard<'_, T> {
         machine::disable_interrupts();
-        IrqGuard(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+        IrqGuard {
+            guard: Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)),
+            reason: Some(Reason::without_memory()),
+        }
     }
 }
 
 /// Holds the lock.
-pub struct IrqGuard<'a, T>(Option<MutexGuard<'a, T>>);
+pub struct IrqGuard<'a, T> {
+    guard: Option<MutexGuard<'a, T>>,
+    reason: Option<Reason>,
+}
 
 impl<T> Deref for IrqGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.0.as_ref().expect("held until it is dropped")
+        self.guard.as_ref().expect("held until it is dropped")
     }
 }
 
 impl<T> DerefMut for IrqGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.0.as_mut().expect("held until it is dropped")
+        self.guard.as_mut().expect("held until it is dropped")
     }
 }
 
 impl<T> Drop for IrqGuard<'_, T> {
     fn drop(&mut self) {
         // The lock first: an interrupt may take it.
-        self.0 = None;
+        self.guard = None;
+        self.reason = None;
         machine::restore_interrupts();
     }
 }

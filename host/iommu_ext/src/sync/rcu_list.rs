@@ -50,12 +50,12 @@ impl<T: Send + Sync + 'static> RcuList<T> {
 
     /// Whether there was no value a moment ago.
     pub fn is_empty(&self) -> bool {
-        self.values.lock().is_empty()
+        self.values.lock_unseen().is_empty()
     }
 
     /// The values, newest first, for as long as the guard lives.
     pub fn iter<'a>(&'a self, _: &'a rcu::Guard) -> Iter<'a, T> {
-        let values: Vec<*const T> = self.values.lock().iter().map(Arc::as_ptr).collect();
+        let values: Vec<*const T> = self.values.lock_unseen().iter().map(Arc::as_ptr).collect();
         Iter {
             values: values.into_iter(),
             list: PhantomData,

@@ -5,6 +5,7 @@
 //! Each registration has a message of its own. The machine, when a unit sends one, delivers it.
 
 use kernel::{
+    context,
     irq::IrqReturn,
     prelude::*,
     str::CString,
@@ -82,7 +83,7 @@ pub fn deliver(address: u64, data: u32) {
     }
     loop {
         let handled = pending.load(Acquire);
-        interrupt.handler.handle();
+        context::without_memory(|| interrupt.handler.handle());
         if pending.fetch_sub(handled, AcqRel) == handled {
             return;
         }

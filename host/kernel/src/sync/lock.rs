@@ -2,6 +2,7 @@
 
 //! Mutexes, and what is set once.
 
+use crate::context;
 use pin_init::PinInit;
 use std::sync::{
     MutexGuard,
@@ -25,7 +26,15 @@ impl<T> Mutex<T> {
     }
 
     /// Waits for the lock. A test that failed while it held the lock has been reported already.
+    #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
+        context::sleeps();
+        self.lock_unseen()
+    }
+
+    /// As [`lock`](Self::lock), for stand-ins of what takes no lock.
+    #[doc(hidden)]
+    pub fn lock_unseen(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

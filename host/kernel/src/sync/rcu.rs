@@ -2,7 +2,13 @@
 
 //! RCU: what is removed is freed when nobody reads any more. Each machine has its own readers.
 
-use crate::machine;
+use crate::{
+    context::{
+        self,
+        Reason, //
+    },
+    machine, //
+};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -30,17 +36,23 @@ fn states() -> MutexGuard<'static, BTreeMap<usize, State>> {
 /// Keeps alive what can be found.
 pub struct Guard {
     machine: usize,
+    reason: Option<Reason>,
 }
 
 /// Begins to read.
 pub fn read_lock() -> Guard {
     let machine = machine::number();
     states().entry(machine).or_default().readers += 1;
-    Guard { machine }
+    Guard {
+        machine,
+        reason: Some(Reason::atomic()),
+    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        // Callbacks, which run below, have a thread of their own in the kernel.
+        self.reason = None;
         if let Some(state) = states().get_mut(&self.machine) {
             state.readers -= 1;
         }
@@ -59,7 +71,9 @@ pub fn call(callback: impl FnOnce() + Send + 'static) {
 }
 
 /// Waits until all callbacks were called.
+#[track_caller]
 pub fn barrier() {
+    context::sleeps();
     let machine = machine::number();
     let is_done = || {
         states()

@@ -18,6 +18,7 @@ use iommu_ext::{
     pages::Gfp, //
 };
 use kernel::{
+    context,
     prelude::*,
     sync::Arc, //
 };
@@ -157,14 +158,17 @@ impl Space {
             write,
             snoop: false,
         };
-        let (mapped, result) = self.domain.table().map(
-            Iova(iova),
-            PhysAddr(pa),
-            page as usize,
-            count as usize,
-            prot,
-            Gfp::KERNEL,
-        );
+        let table = self.domain.table();
+        let map = |gfp| {
+            let (iova, pa) = (Iova(iova), PhysAddr(pa));
+            table.map(iova, pa, page as usize, count as usize, prot, gfp)
+        };
+        // As drivers do in a transfer, and others when they begin.
+        let (mapped, result) = if random.percent(50) {
+            context::atomic(|| map(Gfp::ATOMIC))
+        } else {
+            map(Gfp::KERNEL)
+        };
         let len = match result {
             Ok(()) => {
                 assert_eq!(mapped as u64, len);
@@ -188,7 +192,7 @@ impl Space {
         });
         if about.flush_on_map {
             let range = IovaRange::with_len(Iova(iova), len).unwrap();
-            self.domain.sync_map(range).unwrap();
+            context::without_memory(|| self.domain.sync_map(range)).unwrap();
         }
     }
 
@@ -210,10 +214,10 @@ impl Space {
         let gone = mapping.part(from, to).unwrap();
         let rest = [mapping.part(0, from), mapping.part(to, mapping.len)];
         self.mappings.extend(rest.into_iter().flatten());
-        let done = self
-            .domain
-            .table()
-            .unmap(Iova(gone.iova), gone.len as usize, gather);
+        let table = self.domain.table();
+        let done = context::without_memory(|| {
+            table.unmap(Iova(gone.iova), gone.len as usize, gather) //
+        });
         assert_eq!(done as u64, gone.len);
         Some(gone)
     }

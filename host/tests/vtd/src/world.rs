@@ -26,6 +26,7 @@ use iommu_core::{
 };
 use iommu_ext::gather::Gather;
 use kernel::{
+    context,
     prelude::*,
     processor::cpu_relax,
     str::CString,
@@ -449,9 +450,9 @@ impl<'a> World<'a> {
         }
         let space = &self.spaces[&number];
         if self.random.percent(80) {
-            space.domain.sync(&mut gather);
+            context::without_memory(|| space.domain.sync(&mut gather));
         } else {
-            space.domain.flush_all().unwrap();
+            context::without_memory(|| space.domain.flush_all()).unwrap();
             gather.free_pages();
         }
         let in_flight = self.machine.hardware.in_flight();
