@@ -41,6 +41,8 @@ def bench(arch: str, accel: str, update: bool) -> int:
 
 
 def _compare(old: dict[str, Any], new: dict[str, Any]) -> int:
+    if old["kernel"] != new["kernel"]:
+        print(f"the committed results are those of {old['kernel']}: the kernel's part moves, too")
     moved, worse = table.moved(old, new)
     if not moved:
         print("nothing moved from the committed results by more than it does by itself")
