@@ -243,6 +243,7 @@ impl World {
             last_tag: 100,
             identity: Some(Tag(1)),
             cache_coherent: true,
+            snoop_control: false,
             device_tlbs: true,
             flush_on_map: false,
             msi_window: None,

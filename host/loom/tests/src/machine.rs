@@ -247,6 +247,7 @@ impl Setup {
             last_tag: 2,
             identity: None,
             cache_coherent: true,
+            snoop_control: false,
             device_tlbs: true,
             flush_on_map: false,
             msi_window: None,
