@@ -138,6 +138,11 @@ host-test: env ## the tests that need no guest
 bench: modules ## measure against the kernel's own C driver, and compare
 	$(QUIET)$(GUEST) bench $(GUEST_OPTIONS) $(if $(filter update,$(BENCH)),--update)
 
+.PHONY: deb
+deb: modules ## build Debian packages for the kernel: build/deb/<release>/*.deb
+	$(if $(KDIR),$(error deb: packages are for kernels of Debian, not for KDIR=$(KDIR)))
+	$(QUIET)$(IN) tools/make-deb
+
 .PHONY: breakages
 breakages: env ## break the tree on purpose, and see that the tests notice
 	$(QUIET)$(IN) tools/breakages/run $(TEST)
