@@ -22,6 +22,7 @@ check "its device is named" untranslated "$NOWHERE"
 check "a unit that does not answer is refused by name" \
 	told "dmar1: no unit answers at $ABSENT"
 check "its device is named, too" untranslated "$TESTDEV"
+equal "its driver was left alone" 1 "$(dmesg | grep -c "pci-stub $TESTDEV: claimed by stub")"
 for unit in dmar0 dmar1 dmar3; do
 	check "$unit is no IOMMU of sysfs" test ! -e "/sys/class/iommu/$unit"
 done

@@ -64,6 +64,8 @@ MACHINES: tuple[Machine, ...] = (
         "a table with all that real firmware gets wrong: what it costs is named, the rest works",
         ("faulty", "disks", "network"),
         settings={"ABSENT": f"{dmar.NO_UNIT:#x}", "NOWHERE": SMBUS},
+        # A driver that says so each time it binds has the device behind the absent unit.
+        load=("pci_stub ids=1b36:0005", "rust_iommu", "rust_vtd"),
         acpi_tables={
             "dmar": dmar.table(
                 dmar.unit(0, dmar.endpoint(SMBUS)),

@@ -13,7 +13,10 @@
 //! whoever wants to bind waits.
 
 use crate::spec;
-use iommu_core::instance::Instance;
+use iommu_core::{
+    instance::Instance,
+    registry, //
+};
 use iommu_ext::{
     fwnode,
     pci::{
@@ -40,7 +43,7 @@ pub struct Released {
 /// The functions that a [`Released`] is about.
 #[derive(Clone, Copy)]
 enum Behind {
-    /// Those behind any unit. All drivers are released.
+    /// Those behind any unit that serves. All drivers are released.
     AnyUnit,
     /// Those behind one unit. The drivers of ports are released, and there are no others.
     One(fwnode::Key),
@@ -50,7 +53,7 @@ impl Behind {
     fn has(self, function: &Function) -> Result<bool> {
         let unit = spec::unit_of(function)?;
         Ok(match self {
-            Self::AnyUnit => unit.is_some(),
+            Self::AnyUnit => unit.is_some_and(registry::is_registered),
             Self::One(key) => unit == Some(key),
         })
     }
@@ -64,7 +67,8 @@ impl Behind {
 }
 
 impl Released {
-    /// Releases the drivers of all PCI functions that firmware puts behind a unit.
+    /// Releases the drivers of all PCI functions that firmware puts behind a unit that serves. For
+    /// those behind other units nothing changes.
     ///
     /// # Errors
     ///

@@ -20,9 +20,11 @@
 //!
 //! Units are claimed and started first, with empty tables. Then the drivers of all PCI functions
 //! are released, and kept from binding. The units are registered with the kernel's core, which
-//! gives every device a domain, and translation is turned on. Then drivers bind again. If a unit is
-//! owned by someone else, or a driver cannot be released, devices and drivers stay as they were. If
-//! a unit cannot be registered or turned on, all units are off when drivers bind again.
+//! gives every device a domain, and translation is turned on. Then drivers bind again. If no
+//! unit can serve, as when all are owned by someone else, or if a driver cannot be released, devices
+//! and drivers stay as they were. If a unit cannot be registered or turned on, all units are off when
+//! drivers bind again. A unit that cannot be claimed costs itself: its devices and their drivers
+//! stay as they were, and a line in the log names each device.
 
 #![deny(unsafe_code)]
 
