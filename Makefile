@@ -143,6 +143,11 @@ deb: modules ## build Debian packages for the kernel: build/deb/<release>/*.deb
 	$(if $(KDIR),$(error deb: packages are for kernels of Debian, not for KDIR=$(KDIR)))
 	$(QUIET)$(IN) tools/make-deb
 
+.PHONY: installed
+installed: deb ## install the packages on Debian, in QEMU, and boot that (ten minutes)
+	$(QUIET)$(ENV) installed
+	$(QUIET)$(IN) tools/installed/run $(TEST)
+
 .PHONY: breakages
 breakages: env ## break the tree on purpose, and see that the tests notice
 	$(QUIET)$(IN) tools/breakages/run $(TEST)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is installed on a machine: the package, and tests of it."""
+"""Installs our packages on a Debian with systemd, in QEMU, and boots that."""
