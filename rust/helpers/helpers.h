@@ -20,6 +20,7 @@ struct syscore_ops;
 struct pci_dev *rust_iommu_helper_to_pci_dev(struct device *dev);
 int rust_iommu_helper_pci_domain_nr(struct pci_dev *pdev);
 struct pci_dev *rust_iommu_helper_pci_physfn(struct pci_dev *pdev);
+struct pci_dev *rust_iommu_helper_pci_dma_function(struct pci_dev *pdev);
 void rust_iommu_helper_hold_begin(void);
 void rust_iommu_helper_hold_end(void);
 bool rust_iommu_helper_hold(struct device *dev);

@@ -29,6 +29,19 @@ struct pci_dev *rust_iommu_helper_pci_physfn(struct pci_dev *pdev)
 }
 
 /*
+ * The function whose requester ID the DMA of @pdev carries: pci_real_dma_dev(), which is not
+ * exported.
+ */
+struct pci_dev *rust_iommu_helper_pci_dma_function(struct pci_dev *pdev)
+{
+#ifdef CONFIG_X86
+	if (is_vmd(pdev->bus))
+		return to_pci_sysdata(pdev->bus)->vmd_dev;
+#endif
+	return pdev;
+}
+
+/*
  * Held by the one task that holds the locks of many devices. Lockdep then counts those as one lock:
  * it knows 48 for a task, and machines have more functions.
  */

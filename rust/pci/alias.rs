@@ -5,7 +5,8 @@
 //! A function uses its own ID, and those that a quirk lists for it. Bridges from PCI Express to
 //! conventional PCI take over what comes from behind them (PCI Express to PCI/PCI-X Bridge
 //! Specification, 2.3): it arrives as function 0 of their secondary bus. A conventional bridge
-//! uses its own ID instead.
+//! uses its own ID instead. What is behind a VMD controller, in a PCI segment that the kernel made
+//! up for it, does DMA with the controller's ID.
 //!
 //! The kernel's `pci_for_each_dma_alias()` is not exported.
 
@@ -34,19 +35,20 @@ enum Upstream {
 
 impl Function {
     /// Every requester ID that the function's DMA may carry where the IOMMU sees it, each once,
-    /// its own first.
+    /// its own (that of its [`dma_function`](Self::dma_function)) first.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub fn requester_ids(&self) -> Result<KVec<u32>> {
+        let function = self.dma_function();
         let mut ids = KVec::new();
-        add(&mut ids, self.rid())?;
-        let own_bus = self.rid() & !0xff;
-        for devfn in (0..DEVFNS).filter(|devfn| self.has_alias(*devfn)) {
+        add(&mut ids, function.rid())?;
+        let own_bus = function.rid() & !0xff;
+        for devfn in (0..DEVFNS).filter(|devfn| function.has_alias(*devfn)) {
             add(&mut ids, own_bus | devfn)?;
         }
-        let mut below = self;
+        let mut below = function;
         while let Some(bridge) = below.bridge() {
             match bridge.upstream(below.bus()) {
                 Upstream::Forwarded => (),

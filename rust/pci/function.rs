@@ -24,6 +24,7 @@ use kernel::{
 extern "C" {
     fn rust_iommu_helper_to_pci_dev(dev: *mut bindings::device) -> *mut bindings::pci_dev;
     fn rust_iommu_helper_pci_domain_nr(pdev: *mut bindings::pci_dev) -> i32;
+    fn rust_iommu_helper_pci_dma_function(pdev: *mut bindings::pci_dev) -> *mut bindings::pci_dev;
     fn rust_iommu_helper_pci_physfn(pdev: *mut bindings::pci_dev) -> *mut bindings::pci_dev;
 }
 
@@ -160,6 +161,19 @@ impl Function {
         // SAFETY: By the type invariant.
         let (capability, flags) = unsafe { ((*pdev).pcie_cap, (*pdev).pcie_flags_reg) };
         (capability != 0).then_some(flags >> 4 & 0xf)
+    }
+
+    /// The function that puts the DMA of this one on the bus, with a requester ID of its own: the
+    /// VMD controller (Intel Volume Management Device) for a function behind one, for any other
+    /// the function itself.
+    pub fn dma_function(&self) -> &Self {
+        // SAFETY: By the type invariant; a VMD controller outlives the functions behind it.
+        unsafe { Self::from_raw(rust_iommu_helper_pci_dma_function(self.as_raw())) }
+    }
+
+    /// Whether another function puts the DMA of this one on the bus.
+    pub fn is_behind_vmd(&self) -> bool {
+        !core::ptr::eq(self, self.dma_function())
     }
 
     /// For a virtual function the physical one, for any other the function itself: firmware

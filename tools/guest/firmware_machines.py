@@ -43,6 +43,7 @@ MACHINES: tuple[Machine, ...] = (
         "vtd-include-all",
         "a unit that has all devices, a node, reserved memory, and a device that is no PCI device",
         ("groups", "disks", "network", "namespace"),
+        settings={"NAMESPACE": "00:15.0"},
         acpi_tables={
             "dmar": dmar.table(
                 dmar.unit(dmar.UNIT, dmar.namespace_scope(3, 0x15), include_all=True),
@@ -58,6 +59,27 @@ MACHINES: tuple[Machine, ...] = (
         },
         cmdline=f"iommu.strict=1 {KEEP_OFF}",
         more_checks=ALL_TRANSLATED,
+    ),
+    vtd(
+        "vtd-namespace",
+        "the unit has a device of the ACPI namespace, and one behind a VMD controller",
+        ("namespace", "vmd"),
+        settings={
+            "NAMESPACE": "00:0b.0",
+            "RESERVED": f"{RESERVED:#x}",
+        },
+        devices=(testdev(address="0a.0"), testdev(address="0b.0")),
+        include=("pretended_function",),
+        acpi_tables={
+            "dmar": dmar.table(
+                dmar.unit(
+                    dmar.UNIT, dmar.endpoint(TESTDEV), dmar.namespace_scope(3, 0x0B)
+                ),
+                dmar.namespace_device(3, r"\_SB.I2C0"),
+            )
+        },
+        cmdline=f"iommu.strict=1 {KEEP_OFF}",
+        more_checks=(when("vmd", checks.translated(TESTDEV)),),
     ),
     vtd(
         "vtd-faulty-table",

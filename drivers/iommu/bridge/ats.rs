@@ -41,7 +41,8 @@ impl Control for Ats {
 /// function, its unit or firmware has no ATS.
 ///
 /// Nor may it be used behind a bridge that puts its own requester ID in the place of the
-/// function's, or where a quirk gives it several: invalidations would not reach it, or not all.
+/// function's, behind a VMD controller, or where a quirk gives it several: invalidations would not
+/// reach it, or not all.
 ///
 /// # Errors
 ///
@@ -51,7 +52,10 @@ pub(crate) fn device_tlb(
     instance: &Instance,
     ids: &[u32],
 ) -> Result<Option<DeviceTlb>> {
-    let usable = instance.limits().device_tlbs && ids.len() == 1 && function.has_ats();
+    let usable = instance.limits().device_tlbs
+        && ids.len() == 1
+        && !function.is_behind_vmd()
+        && function.has_ats();
     if !usable || !spec::with_path(function, firmware::allows_ats)? {
         return Ok(None);
     }

@@ -50,13 +50,15 @@ pub(crate) fn unit_of(function: &Function) -> Result<Option<fwnode::Key>> {
     with_path(function, firmware::unit_of)
 }
 
-/// Calls `f` with where firmware sees the function: a virtual function where its physical one is.
+/// Calls `f` with where firmware sees the function: a virtual function where its physical one is,
+/// and one behind a VMD controller where the controller is.
 ///
 /// # Errors
 ///
 /// `ENOMEM`.
 pub(crate) fn with_path<R>(function: &Function, f: impl FnOnce(&Path<'_>) -> R) -> Result<R> {
-    let physical = function.physical();
+    let carrier = function.dma_function();
+    let physical = carrier.physical();
     let mut hops = KVec::new();
     let mut next = Some(physical);
     while let Some(function) = next {
@@ -73,6 +75,6 @@ pub(crate) fn with_path<R>(function: &Function, f: impl FnOnce(&Path<'_>) -> R) 
     Ok(f(&Path {
         segment: physical.segment(),
         hops: &hops,
-        is_virtual: !core::ptr::eq(function, physical),
+        is_virtual: !core::ptr::eq(carrier, physical),
     }))
 }

@@ -413,15 +413,22 @@ impl Dmar {
             .map(|affinity| affinity.proximity)
     }
 
-    /// The names of the devices behind `unit` that are no PCI devices.
-    pub(crate) fn namespace_of<'a>(&'a self, unit: &'a Unit) -> impl Iterator<Item = &'a CStr> {
+    /// The devices behind `unit` that are no PCI devices: their names, and the requester IDs that
+    /// their DMA carries.
+    pub(crate) fn namespace_of<'a>(
+        &'a self,
+        unit: &'a Unit,
+    ) -> impl Iterator<Item = (&'a CStr, u16)> {
         unit.scopes
             .iter()
             .filter(|scope| scope.kind == ScopeKind::Namespace)
             .filter_map(|scope| {
                 let is_meant = |device: &&NamespaceDevice| device.number == scope.enumeration;
-                self.namespace.iter().find(is_meant)
+                let device = self.namespace.iter().find(is_meant)?;
+                // A device of the chip, on the bus that the path starts from.
+                let hop = scope.path.first()?;
+                let rid = [scope.start_bus, hop.device << 3 | hop.function];
+                Some((&*device.name, u16::from_be_bytes(rid)))
             })
-            .map(|device| &*device.name)
     }
 }

@@ -15,6 +15,7 @@
 //! | [`unit`] | one unit: claim, start, stop | |
 //! | [`power`] | sleep, reboot, another kernel | |
 //! | [`driver`] | what the core asks of it | |
+//! | [`namespace`] | devices that are no PCI devices | 8.7 |
 //!
 //! # Loading
 //!
@@ -32,6 +33,7 @@ mod dmar;
 mod driver;
 mod fault;
 mod invalidate;
+mod namespace;
 mod power;
 mod regs;
 mod scopes;
@@ -126,6 +128,13 @@ impl kernel::Module for Vtd {
                 GFP_KERNEL,
             )?;
         }
+        for (unit, described) in claimed.iter().zip(dmar.units.iter()) {
+            if let Some(unit) = unit {
+                for (device, rid) in dmar.namespace_of(described) {
+                    namespace::let_pass(unit, device, rid)?;
+                }
+            }
+        }
         let power = power::register(serving)?;
 
         let mut released = Released::all()?;
@@ -205,13 +214,6 @@ fn claim(dmar: &dmar::Dmar, address_bits: u8) -> Result<KVec<Option<Arc<Unit>>>>
     let mut failure = ENODEV;
     for (index, described) in dmar.units.iter().enumerate() {
         let name = CString::try_from_fmt(fmt!("dmar{index}"))?;
-        for device in dmar.namespace_of(described) {
-            pr_warn!(
-                "{}: {} is no PCI device: its DMA will be refused\n",
-                &*name,
-                device
-            );
-        }
         let unit = if let Some(fault) = described.fault {
             pr_err!(
                 "{}: the DMAR table is wrong: the unit at {:#x} {fault}; its devices are not \

@@ -23,3 +23,15 @@ testdev_aim() {
 testdev_write() {
 	put 0x14 1 && get 0x00 >/dev/null && get 0x10
 }
+
+# set_master FUNCTION: it may do DMA, and decodes its registers.
+set_master() { printf '\006' | dd of="/sys/bus/pci/devices/$1/config" bs=1 seek=4 conv=notrunc; }
+
+# refused_at IOVA [REASON]: a write there is refused. The host compares all FAULT lines
+# with what QEMU saw.
+refused_at() {
+	testdev_aim "$1" "$1"
+	REFUSED=$(testdev_write)
+	diag "FAULT ${TESTDEV#*:} $1 write ${2:-0x05}"
+	[ "$REFUSED" != 0x00000000 ]
+}

@@ -203,7 +203,8 @@ fn where_units_sit() {
     assert_eq!(proximities, [Some(0), None, Some(0x8765_4321)]);
 }
 
-/// ANDD (8.7): the number at 7, then the name. A scope of type 5 has the number at 4 (8.3.1).
+/// ANDD (8.7): the number at 7, then the name. A scope of type 5 has the number at 4 (8.3.1), and
+/// with bus and path the requester ID: here the bus is the number, to tell them apart.
 #[test]
 fn devices_of_the_namespace_are_found_by_their_number() {
     let named = |number: u8, name: &[u8]| {
@@ -211,7 +212,7 @@ fn devices_of_the_namespace_are_found_by_their_number() {
         structure(4, &fields.concat(), &[])
     };
     let scope_of = |kind: u8, number: u8| {
-        let mut bytes = scope(kind, 0, &[(0, 0)]);
+        let mut bytes = scope(kind, number, &[(0x1e, 0x3)]);
         bytes[4] = number;
         bytes
     };
@@ -231,8 +232,8 @@ fn devices_of_the_namespace_are_found_by_their_number() {
         .bytes();
     let dmar = parse(&table).unwrap();
     let names = |unit: usize| dmar.namespace_of(&dmar.units[unit]).collect::<Vec<_>>();
-    assert_eq!(names(0), [c"\\_SB.SPI1", c"\\_SB.I2C0"]);
-    assert_eq!(names(1), [c"\\_SB.UART"]);
+    assert_eq!(names(0), [(c"\\_SB.SPI1", 0x07f3), (c"\\_SB.I2C0", 0x01f3)]);
+    assert_eq!(names(1), [(c"\\_SB.UART", 0x02f3)]);
 }
 
 /// The flags are at 37 (8.1): INTR_REMAP, X2APIC_OPT_OUT, DMA_CTRL_PLATFORM_OPT_IN_FLAG.

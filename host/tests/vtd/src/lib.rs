@@ -16,6 +16,7 @@ mod source {
     pub(crate) mod driver;
     pub(crate) mod fault;
     pub(crate) mod invalidate;
+    pub(crate) mod namespace;
     pub(crate) mod power;
     pub(crate) mod regs;
     pub(crate) mod tables;
@@ -26,6 +27,7 @@ mod source {
 use source::{
     fault,
     invalidate,
+    namespace,
     power,
     regs,
     tables,
@@ -40,6 +42,7 @@ mod entries;
 mod failures;
 mod faults;
 mod machine;
+mod namespace_device;
 mod one_device;
 mod parallel;
 mod queue;
