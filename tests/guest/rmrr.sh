@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Firmware has the test device use memory at $RESERVED: what it writes there
-# arrives at every moment, while our modules load, and while its driver goes and
-# comes. The driver is pci_stub, which leaves the registers to us.
+# Firmware has the test device, and $SECOND, use memory at $RESERVED: what they
+# write there arrives at every moment, while our modules load, and while their
+# driver goes and comes. The driver is pci_stub, which leaves the registers to us.
+# A device that is removed does not reach the memory any more. A driver that binds
+# in the middle of a detach has it refused, and nothing changes.
 
 . /lib.sh
 . /devices.sh
@@ -26,6 +28,11 @@ some_more() {
 }
 
 check "the test device decodes its registers" testdev_open
+FIRST=$TESTDEV FIRST_BAR=$BAR
+TESTDEV=$SECOND
+check "so does the second" testdev_open
+SECOND_BAR=$BAR
+TESTDEV=$FIRST
 check "it has a driver" load pci_stub ids=1b36:0005
 equal "which is pci-stub" pci-stub "$(basename "$(driver_of "$TESTDEV")")"
 check "it writes all the time from now on" load testdev_writer device="$TESTDEV" iova=$((RESERVED))
@@ -59,8 +66,52 @@ load nvme
 check "a disk works beside it" wait_for 20 has_disk "$DISK"
 check "1 MiB comes back" write_and_read "$(disk_of "$DISK")" 1
 some_more "DMA arrived meanwhile"
-check "all drivers are taken off" let_all_go
+check "all drivers are taken off" let_all_go_but_ports
 check "the unit is detached" sh -c "echo 1 >/sys/class/iommu/dmar0/detach"
 check "rust_vtd is unloaded" rmmod rust_vtd
 some_more "DMA arrived until then, and does without it"
 check "the writer ends" rmmod testdev_writer
+
+# first, second COMMAND...: with the registers of that device.
+first() { TESTDEV=$FIRST BAR=$FIRST_BAR; "$@"; }
+second() { TESTDEV=$SECOND BAR=$SECOND_BAR; "$@"; }
+
+# arrives: a write to the reserved memory does, and what is there then is of the device.
+arrives() {
+	devmem $((RESERVED)) 32 0 && testdev_aim $((RESERVED)) $((RESERVED)) || return
+	[ "$(testdev_write)" = 0x00000000 ] && [ "$(devmem $((RESERVED)) 32)" = 0x12345678 ]
+}
+
+# cut_off: it has no context entry.
+cut_off() { refused_at "$(printf '0x%x' $((RESERVED)))" 0x02; }
+
+check "rust_vtd is loaded again" load rust_vtd
+equal "the second device has no driver" "" "$(driver_of "$SECOND")"
+check "but may do DMA" set_master "$SECOND"
+check "and what it writes arrives" second arrives
+check "it is removed" sh -c "echo 1 >/sys/bus/pci/devices/$SECOND/remove"
+check "what it writes is refused: it has no entry" second cut_off
+check "the first device goes on" first arrives
+check "the second comes back" sh -c "echo 1 >/sys/bus/pci/rescan"
+check "with its driver" wait_for 5 driver_of "$SECOND"
+check "it may do DMA" set_master "$SECOND"
+# Its registers may be elsewhere now.
+read -r SECOND_BAR _ <"/sys/bus/pci/devices/$SECOND/resource"
+check "and what it writes arrives again" second arrives
+
+check "all drivers are taken off" let_all_go_but_ports
+check "the first may do DMA" set_master "$FIRST"
+check "so may the second" set_master "$SECOND"
+check "a driver binds while the unit is detached" load bind_late device="$SECOND"
+check "which is refused, then" sh -c "! echo 1 >/sys/class/iommu/dmar0/detach"
+check "the log says why" sh -c \
+	"dmesg | tail -n 20 | grep '$SECOND: its unit cannot be detached: it is bound to driver pci-stub'"
+check "the devices still have their groups" group_of "$FIRST"
+check "what the first writes arrives" first arrives
+check "what the second writes arrives" second arrives
+check "the cause goes" rmmod bind_late
+check "and the driver" unbind "$SECOND"
+check "now the unit is detached" sh -c "echo 1 >/sys/class/iommu/dmar0/detach"
+check "what the first writes arrives" first arrives
+check "what the second writes arrives" second arrives
+check "rust_vtd is unloaded again" rmmod rust_vtd

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Machines whose firmware says something else about the VT-d than QEMU's does."""
 
-from . import checks, dmar
+from . import checks, dmar, vtd_checks
 from .devices import nvme, raw, testdev
 from .machine import Machine
 from .vtd_checks import when
@@ -17,6 +17,7 @@ KEEP_OFF = f"memmap={RESERVED_SIZE >> 10}K${RESERVED:#x}"
 # A page of System RAM, as if a device that is not there used it.
 IN_RAM = 0x10000000
 NOBODY = "0000:00:1e.0"
+SECOND = "0000:00:0b.0"
 
 # A root port.
 PORT = "0000:00:10.0"
@@ -134,22 +135,39 @@ MACHINES: tuple[Machine, ...] = (
         "vtd-rmrr",
         "memory that firmware has a device use: its DMA arrives at every moment",
         ("rmrr",),
-        settings={"RESERVED": f"{RESERVED:#x}", "IN_RAM": f"{IN_RAM:#x}"},
-        devices=(nvme(address=slot(NVME), mib=64), testdev(address=slot(TESTDEV))),
+        settings={
+            "RESERVED": f"{RESERVED:#x}",
+            "IN_RAM": f"{IN_RAM:#x}",
+            "SECOND": SECOND,
+        },
+        devices=(
+            nvme(address=slot(NVME), mib=64),
+            testdev(address=slot(TESTDEV)),
+            testdev(address=slot(SECOND)),
+            # A port, so that a detach has a driver to release.
+            raw("-device", "pcie-root-port,id=port1,chassis=1,slot=1,addr=10"),
+        ),
         load=(),
         load_drivers=False,
-        include=("rust_iommu", "rust_vtd", "pci_stub", "testdev_writer"),
+        include=("rust_iommu", "rust_vtd", "pci_stub", "testdev_writer", "bind_late"),
         acpi_tables={
             "dmar": dmar.table(
                 INCLUDE_ALL,
                 dmar.reserved_memory(
-                    RESERVED, RESERVED + RESERVED_SIZE - 1, dmar.endpoint(TESTDEV)
+                    RESERVED,
+                    RESERVED + RESERVED_SIZE - 1,
+                    dmar.endpoint(TESTDEV),
+                    dmar.endpoint(SECOND),
                 ),
                 dmar.reserved_memory(IN_RAM, IN_RAM + 0xFFF, dmar.endpoint(NOBODY)),
             )
         },
         cmdline=f"iommu.strict=1 {KEEP_OFF}",
-        checks=(checks.no_complaints, checks.no_faults, when("rmrr", checks.translated(NVME))),
+        checks=(
+            checks.no_complaints,
+            vtd_checks.faults_as_told,
+            when("rmrr", checks.translated(NVME)),
+        ),
     ),
     other_table(
         "vtd-table-empty",

@@ -492,9 +492,11 @@ mod tests {
         let _device = unit.endpoint(&[0x10, 0x18])?;
         assert!(unit.instance.let_pass(0x10) && unit.instance.let_pass(0x10));
         assert!(unit.instance.passes(0x10) && !unit.instance.passes(0x18));
+        assert!(unit.instance.let_pass(0x18));
         unit.instance.block_passing();
-        assert!(!unit.instance.passes(0x10));
+        assert!(!unit.instance.passes(0x10) && !unit.instance.passes(0x18));
         let blocked = [
+            Call::Block(0x18, Route::Rid),
             Call::Block(0x10, Route::Rid),
             Call::Flush(Tag(0), Scope::Tag),
         ];

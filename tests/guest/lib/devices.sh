@@ -26,6 +26,16 @@ let_all_go() {
 	done
 }
 
+# let_all_go_but_ports: those whose driver must be taken off before a unit is detached.
+let_all_go_but_ports() {
+	for function in $(pci_functions); do
+		case $(basename "$(driver_of "$function")") in
+		'' | pcieport) ;;
+		*) unbind "$function" || return ;;
+		esac
+	done
+}
+
 # disk_of FUNCTION: the disk behind it; fails if there is none.
 disk_of() {
 	for disk in /sys/block/*; do
