@@ -136,6 +136,35 @@ impl Function {
         (class >> 8) as u16
     }
 
+    /// Vendor and device ID.
+    pub fn ids(&self) -> (u16, u16) {
+        // SAFETY: By the type invariant.
+        unsafe { ((*self.as_raw()).vendor, (*self.as_raw()).device) }
+    }
+
+    /// Whether firmware says that what is plugged in where the function is cannot be trusted.
+    pub fn is_untrusted(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { (*self.as_raw()).untrusted() != 0 }
+    }
+
+    /// Four bytes of config space, at an offset that is a multiple of four, of a function of the
+    /// same bus; `None` if it does not answer.
+    pub fn config_of_neighbour(&self, devfn: u8, offset: u16) -> Option<u32> {
+        let mut value = 0u32;
+        // SAFETY: By the type invariant; a function has a bus for as long as it exists.
+        let status = unsafe {
+            bindings::pci_bus_read_config_dword(
+                (*self.as_raw()).bus,
+                devfn.into(),
+                offset.into(),
+                &raw mut value,
+            )
+        };
+        // Who does not answer reads as all ones.
+        (status == 0 && value != u32::MAX).then_some(value)
+    }
+
     /// The requester ID of the function itself.
     pub fn rid(&self) -> u32 {
         u32::from(self.bus()) << 8 | u32::from(self.devfn())

@@ -83,6 +83,18 @@ MACHINES: tuple[Machine, ...] = (
         more_checks=(when("vmd", checks.translated(TESTDEV)),),
     ),
     vtd(
+        "vtd-graphics",
+        "integrated graphics: their DMA passes, unless rust_vtd is told to translate it",
+        ("graphics",),
+        settings={"GRAPHICS": "0000:40:02.0"},
+        devices=(),
+        load=("rust_iommu",),
+        include=("rust_vtd", "pretended_function"),
+        acpi_tables={"dmar": dmar.table(INCLUDE_ALL)},
+        cmdline="iommu.strict=1",
+        enabled=3,
+    ),
+    vtd(
         "vtd-faulty-table",
         "a table with all that real firmware gets wrong: what it costs is named, the rest works",
         ("faulty", "disks", "network"),

@@ -6,10 +6,12 @@ use crate::spec;
 use iommu_core::{
     ats::{
         Control,
-        DeviceTlb, //
+        DeviceTlb,
+        Requests, //
     },
     firmware,
-    instance::Instance, //
+    instance::Instance,
+    quirks::Quirk, //
 };
 use iommu_ext::pci::Function;
 use kernel::{
@@ -51,6 +53,7 @@ pub(crate) fn device_tlb(
     function: &Function,
     instance: &Instance,
     ids: &[u32],
+    quirk: Option<Quirk>,
 ) -> Result<Option<DeviceTlb>> {
     let usable = instance.limits().device_tlbs
         && ids.len() == 1
@@ -63,9 +66,13 @@ pub(crate) fn device_tlb(
         pr_warn!("{}: ATS was left on, and is not used\n", function.name());
         return Ok(None);
     }
-    Ok(Some(DeviceTlb::new(
+    let tlb = DeviceTlb::new(
         Arc::new(Ats(function.into()), GFP_KERNEL)?,
         function.ats_queue_depth(),
         function.physical().rid(),
-    )))
+    );
+    Ok(Some(tlb.with_requests(match quirk {
+        Some(Quirk::InvalidateTwice) => Requests::Twice,
+        _ => Requests::Once,
+    })))
 }

@@ -11,6 +11,7 @@
 //! | [`unit`] | one instance registered with the C core: register, detach |
 //! | `device_ops` | `struct iommu_ops`: devices appear, are grouped, go |
 //! | `domain_ops` | `struct iommu_domain_ops`: attach, map, unmap, flush |
+//! | [`identity`] | what a function says it is, for quirks |
 //! | `spec` | which instance a device names, and by which requester IDs |
 //! | `ats` | which devices may keep translations themselves |
 //! | `bus_master` | how the DMA of a device is stopped if its unit is lost |
@@ -25,6 +26,7 @@ mod bus_master;
 mod control;
 mod device_ops;
 mod domain_ops;
+pub mod identity;
 mod spec;
 pub mod takeover;
 pub mod unit;

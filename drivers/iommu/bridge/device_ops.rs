@@ -9,6 +9,7 @@ use crate::{
     ats,
     bus_master::BusMaster,
     domain_ops,
+    identity,
     spec::{
         self,
         Spec, //
@@ -22,6 +23,8 @@ use iommu_core::{
         Group,
         Target, //
     },
+    instance::Instance,
+    quirks::Quirk,
     registry,
     reserved::{
         self,
@@ -49,6 +52,7 @@ use kernel::{
 /// What we keep for a device, behind `dev_iommu_priv_get()`.
 pub(crate) struct Device {
     endpoint: Arc<Endpoint>,
+    quirk: Option<Quirk>,
     group: SetOnce<Arc<Group>>,
     /// The driver of the device's unit stays loaded.
     _pin: module::Pin,
@@ -165,7 +169,11 @@ fn probe_pci(function: &Function) -> Result<(KBox<Device>, *mut bindings::iommu_
         );
         return Err(ENODEV);
     }
-    let device_tlb = ats::device_tlb(function, &instance, &spec.ids)?;
+    let quirk = quirk_of(function, &instance);
+    if quirk == Some(Quirk::NotHere) {
+        return Err(ENODEV);
+    }
+    let device_tlb = ats::device_tlb(function, &instance, &spec.ids, quirk)?;
     let name = CString::try_from(function.name())?;
     // Before the endpoint is made, so that nothing can fail after that.
     let device = KBox::new_uninit(GFP_KERNEL)?;
@@ -175,11 +183,24 @@ fn probe_pci(function: &Function) -> Result<(KBox<Device>, *mut bindings::iommu_
         device,
         Device {
             endpoint,
+            quirk,
             group: SetOnce::new(),
             _pin: pin,
         },
     );
     Ok((device, iommu))
+}
+
+/// What must be done about a function, as the log then says, too.
+fn quirk_of(function: &Function, instance: &Instance) -> Option<Quirk> {
+    let applied = identity::with(function, |function| instance.driver().quirks(function))?;
+    pr_info!(
+        "{}: {}: {}\n",
+        instance.name(),
+        function.name(),
+        applied.why
+    );
+    Some(applied.quirk)
 }
 
 /// Has the instance forget an endpoint.
@@ -309,7 +330,8 @@ unsafe extern "C" fn capable_callback(
     capability: bindings::iommu_cap,
 ) -> bool {
     // SAFETY: The C core asks only about devices it has probed.
-    let endpoint = unsafe { Device::of(dev) }.endpoint();
+    let device = unsafe { Device::of(dev) };
+    let endpoint = device.endpoint();
     let limits = endpoint.instance().limits();
     match capability {
         bindings::iommu_cap_IOMMU_CAP_CACHE_COHERENCY => limits.cache_coherent,
@@ -319,7 +341,9 @@ unsafe extern "C" fn capable_callback(
         }
         bindings::iommu_cap_IOMMU_CAP_PCI_ATS_SUPPORTED => endpoint.device_tlb().is_some(),
         // Where each new mapping costs an invalidation, deferring the others gains nothing.
-        bindings::iommu_cap_IOMMU_CAP_DEFERRED_FLUSH => !limits.flush_on_map,
+        bindings::iommu_cap_IOMMU_CAP_DEFERRED_FLUSH => {
+            !limits.flush_on_map && device.quirk != Some(Quirk::Strict)
+        }
         _ => false,
     }
 }
@@ -331,11 +355,12 @@ unsafe extern "C" fn capable_callback(
 /// Called by the C core, with a device that it has probed.
 unsafe extern "C" fn def_domain_type_callback(dev: *mut bindings::device) -> i32 {
     // SAFETY: The C core asks only about devices it has probed.
-    let limits = unsafe { Device::of(dev) }.endpoint().instance().limits();
-    match limits.identity {
-        Some(_) => 0,
-        // CAST: A small constant.
-        None => bindings::IOMMU_DOMAIN_DMA as i32,
+    let device = unsafe { Device::of(dev) };
+    // CAST: Small constants.
+    match (device.endpoint().instance().limits().identity, device.quirk) {
+        (None, _) => bindings::IOMMU_DOMAIN_DMA as i32,
+        (Some(_), Some(Quirk::Identity)) => bindings::IOMMU_DOMAIN_IDENTITY as i32,
+        (Some(_), _) => 0,
     }
 }
 

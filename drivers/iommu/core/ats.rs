@@ -79,12 +79,24 @@ pub struct DeviceTlb {
     /// Requester ID of the function whose queue holds them: for a virtual function the physical
     /// one.
     physical_id: u32,
+    /// How often an invalidation is sent before the device is believed to have done it.
+    requests: Requests,
     /// Changed with the endpoint's group locked.
     is_on: Atomic<bool>,
     /// No entry may let the device ask any more.
     is_refused: Atomic<bool>,
     /// No entry lets the device ask any more.
     is_cut_off: Atomic<bool>,
+}
+
+/// How often an invalidation is sent to a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Requests {
+    /// Once, as to every device that does what PCIe says.
+    Once,
+    /// Twice: the first one may be answered too soon
+    /// ([`Quirk::InvalidateTwice`](crate::quirks::Quirk::InvalidateTwice)).
+    Twice,
 }
 
 impl DeviceTlb {
@@ -94,6 +106,7 @@ impl DeviceTlb {
             control,
             queue_depth,
             physical_id,
+            requests: Requests::Once,
             is_on: Atomic::new(false),
             is_refused: Atomic::new(false),
             is_cut_off: Atomic::new(false),
@@ -108,6 +121,17 @@ impl DeviceTlb {
     /// Requester ID of the function whose queue holds them.
     pub fn physical_id(&self) -> u32 {
         self.physical_id
+    }
+
+    /// The TLB, of a device that each invalidation is to be sent to so often.
+    pub fn with_requests(self, requests: Requests) -> Self {
+        Self { requests, ..self }
+    }
+
+    /// How often an invalidation is to be sent.
+    #[inline]
+    pub fn requests(&self) -> Requests {
+        self.requests
     }
 
     /// Whether ATS is on.

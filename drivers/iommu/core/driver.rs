@@ -11,6 +11,10 @@ use crate::{
     ats::DeviceTlbs,
     endpoint::Endpoint,
     instance::Tag,
+    quirks::{
+        self,
+        Applied, //
+    },
     route::{
         Entry,
         Route, //
@@ -73,6 +77,13 @@ pub enum Scope {
 /// The methods that write hardware state are called with the endpoint's group locked, so for one
 /// endpoint never twice at a time, but for several endpoints of an instance concurrently.
 pub trait Driver: Send + Sync {
+    /// What is to be done about a PCI function behind the instance that is not done about every
+    /// one; `None` for most.
+    fn quirks(&self, function: &quirks::Function<'_>) -> Option<Applied> {
+        let _ = function;
+        None
+    }
+
     /// Makes ready to write entries for an endpoint: checks its IDs, allocates what
     /// [`set_route`](Self::set_route) will write to for [`Route::Rid`].
     ///

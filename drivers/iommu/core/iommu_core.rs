@@ -29,6 +29,7 @@ pub mod fault;
 pub mod firmware;
 pub mod group;
 pub mod instance;
+pub mod quirks;
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod recorder;
 pub mod registry;

@@ -14,6 +14,7 @@ use crate::{
             Outcome, //
         }, //
     },
+    quirks,
     tables::context::{
         ContextEntry,
         DomainId, //
@@ -23,6 +24,7 @@ use crate::{
 use iommu_core::{
     ats::{
         DeviceTlbs,
+        Requests,
         Target, //
     },
     driver::{
@@ -32,6 +34,10 @@ use iommu_core::{
     },
     endpoint::Endpoint,
     instance::Tag,
+    quirks::{
+        Applied,
+        Function, //
+    },
     route::{
         Entry,
         Route, //
@@ -173,6 +179,10 @@ fn devfn(id: u32) -> u8 {
 }
 
 impl Driver for Unit {
+    fn quirks(&self, function: &Function<'_>) -> Option<Applied> {
+        quirks::of_function(function, &self.chipset, self.base)
+    }
+
     fn probe(&self, endpoint: &Endpoint) -> Result {
         endpoint
             .ids()
@@ -283,6 +293,10 @@ impl Unit {
             // The unit executes requests for device TLBs after those for the IOTLB that were sent
             // before them (6.5.2.11).
             let devices = device_tlbs.clone();
+            let again = devices
+                .clone()
+                .filter(|target| target.tlb.requests() == Requests::Twice);
+            let devices = Iterator::chain(devices, again);
             let outcome = match *scope {
                 Scope::Tag => {
                     let devices = devices.map(|tlb| self.device_tlb_request(&tlb, Block::ALL));

@@ -33,6 +33,7 @@ use crate::{
         descriptor::Descriptor,
         queue::Queue, //
     },
+    quirks::Chipset,
     regs::{
         self,
         capability::Features,
@@ -83,6 +84,10 @@ use kernel::{
 pub(crate) struct Unit {
     name: CString,
     regs: Arc<Regs>,
+    /// Physical address of the registers.
+    pub(crate) base: PhysAddr,
+    /// What is known of the machine around it.
+    pub(crate) chipset: Chipset,
     pub(crate) features: Features,
     /// Width of the machine's physical addresses, in bits; 52 at most.
     pub(crate) host_address_bits: u8,
@@ -118,8 +123,9 @@ impl Unit {
         base: PhysAddr,
         host_address_bits: u8,
         numa: NumaNode,
+        chipset: Chipset,
     ) -> Result<Arc<Self>> {
-        let (regs, features) = regs::map(base).inspect_err(|e| match *e {
+        let (regs, mut features) = regs::map(base).inspect_err(|e| match *e {
             EBUSY => pr_err!(
                 "{}: the registers at {:#x} are in use (see /proc/iomem). If they are the \
                  kernel's own driver's (dmar), boot with intel_iommu=off intremap=off\n",
@@ -133,6 +139,7 @@ impl Unit {
             pr_err!("{}: the unit {}\n", &*name, what);
             return Err(ENODEV);
         }
+        features.write_buffer |= chipset.buffers_writes;
         let (major, minor) = features.version;
         pr_info!(
             "{}: VT-d {major}.{minor} unit at {:#x}, {} address bits, {} domain IDs{}{}\n",
@@ -170,6 +177,8 @@ impl Unit {
             pin_init!(Self {
                 name,
                 regs,
+                base,
+                chipset,
                 features,
                 host_address_bits,
                 numa,

@@ -15,6 +15,7 @@
 //! | [`unit`] | one unit: claim, start, stop | |
 //! | [`power`] | sleep, reboot, another kernel | |
 //! | [`driver`] | what the core asks of it | |
+//! | [`quirks`], [`survey`] | devices and chipsets that do something else | |
 //! | [`namespace`] | devices that are no PCI devices | 8.7 |
 //!
 //! # Loading
@@ -35,9 +36,11 @@ mod fault;
 mod invalidate;
 mod namespace;
 mod power;
+mod quirks;
 mod regs;
 mod scopes;
 mod statistics;
+mod survey;
 mod tables;
 mod unit;
 
@@ -46,7 +49,10 @@ use bridge::{
         AccessControl,
         Released, //
     },
-    unit::register_all, //
+    unit::{
+        register_all,
+        Translation, //
+    }, //
 };
 use iommu_core::{
     firmware::Publication,
@@ -67,6 +73,10 @@ use kernel::{
     str::CString,
     sync::Arc, //
 };
+use quirks::{
+    Chipset,
+    Graphics, //
+};
 use unit::{
     Started,
     Unit, //
@@ -78,6 +88,12 @@ module! {
     authors: ["Rust IOMMU developers"],
     description: "Intel VT-d IOMMU",
     license: "GPL v2",
+    params: {
+        translate_graphics: u8 {
+            default: 0,
+            description: "1: integrated graphics get a domain as other devices do; 0: their DMA passes",
+        },
+    },
 }
 
 /// What loading has set up. Dropped from the top down.
@@ -102,7 +118,13 @@ impl kernel::Module for Vtd {
     fn init(module: &'static ThisModule) -> Result<Self> {
         abi::check(c"rust_vtd", abi::ID)?;
         let (dmar, address_bits) = read_dmar()?;
-        let claimed = claim(&dmar, address_bits)?;
+        // A method, as it takes the value of 7.3 and the reference of 7.2.
+        let graphics = if module_parameters::translate_graphics.value().eq(&0) {
+            Graphics::Passes
+        } else {
+            Graphics::Translated
+        };
+        let claimed = claim(&dmar, address_bits, survey::chipset(graphics))?;
         let mut nodes = KVec::with_capacity(claimed.len(), GFP_KERNEL)?;
         for _ in claimed.iter() {
             nodes.try_push(SoftwareNode::new()?, GFP_KERNEL)?;
@@ -209,7 +231,7 @@ fn read_dmar() -> Result<(dmar::Dmar, u8)> {
 /// - `EBUSY`: the registers of one are in use.
 /// - `ENODEV`: there is none, or none that can translate.
 /// - `ENOMEM`.
-fn claim(dmar: &dmar::Dmar, address_bits: u8) -> Result<KVec<Option<Arc<Unit>>>> {
+fn claim(dmar: &dmar::Dmar, address_bits: u8, chipset: Chipset) -> Result<KVec<Option<Arc<Unit>>>> {
     let mut claimed = KVec::with_capacity(dmar.units.len(), GFP_KERNEL)?;
     let mut failure = ENODEV;
     for (index, described) in dmar.units.iter().enumerate() {
@@ -229,9 +251,14 @@ fn claim(dmar: &dmar::Dmar, address_bits: u8) -> Result<KVec<Option<Arc<Unit>>>>
                 address_bits,
                 dmar.proximity_of(described)
                     .map_or(NumaNode::ANY, NumaNode::of_proximity),
+                chipset,
             )
         };
         let unit = match unit {
+            Ok(unit) if chipset.has_broken_graphics && survey::has_graphics_only(described) => {
+                leave_out(&unit);
+                None
+            }
             Ok(unit) => Some(unit),
             Err(e) if e == ENOMEM => return Err(e),
             // What is wrong with one unit does not cost the others. It has been logged.
@@ -249,6 +276,18 @@ fn claim(dmar: &dmar::Dmar, address_bits: u8) -> Result<KVec<Option<Arc<Unit>>>>
         return Err(failure);
     }
     Ok(claimed)
+}
+
+/// Leaves out a unit that has graphics only, which do not work with translation.
+fn leave_out(unit: &Unit) {
+    pr_warn!(
+        "{}: is not used, as it has graphics only, which do not work with translation\n",
+        unit.name()
+    );
+    if unit.is_translating() {
+        // A failure is logged, and is no reason to leave out the others.
+        let _ = unit.disable();
+    }
 }
 
 /// Makes a unit known to the core. It translates nothing yet.

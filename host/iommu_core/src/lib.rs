@@ -21,6 +21,8 @@ pub mod firmware;
 pub mod group;
 #[path = "../../../drivers/iommu/core/instance.rs"]
 pub mod instance;
+#[path = "../../../drivers/iommu/core/quirks.rs"]
+pub mod quirks;
 #[cfg(test)]
 #[path = "../../../drivers/iommu/core/recorder.rs"]
 mod recorder;

@@ -18,6 +18,7 @@ mod source {
     pub(crate) mod invalidate;
     pub(crate) mod namespace;
     pub(crate) mod power;
+    pub(crate) mod quirks;
     pub(crate) mod regs;
     pub(crate) mod tables;
     pub(crate) mod unit;
@@ -29,6 +30,7 @@ use source::{
     invalidate,
     namespace,
     power,
+    quirks,
     regs,
     tables,
     unit, //
@@ -50,6 +52,7 @@ mod random;
 mod sleep;
 mod space;
 mod stalls;
+mod twice;
 mod unlike;
 mod whole;
 mod world;

@@ -8,6 +8,10 @@
 
 use crate::{
     fault::FaultEvent,
+    quirks::{
+        Chipset,
+        Graphics, //
+    },
     unit::{
         Started,
         Unit, //
@@ -317,7 +321,8 @@ impl Machine {
     /// As [`claim`](Self::claim), of the unit whose registers are at `base`.
     pub(crate) fn claim_at(&self, base: u64, host_bits: u8) -> Result<Arc<Unit>> {
         let name = CString::try_from(c"dmar0")?;
-        Unit::claim(name, PhysAddr(base), host_bits, NumaNode::ANY)
+        let (base, chipset) = (PhysAddr(base), Chipset::new(Graphics::Passes));
+        Unit::claim(name, base, host_bits, NumaNode::ANY, chipset)
     }
 }
 
