@@ -130,7 +130,7 @@ fn compare(name: &str, dmar: &mut Dmar, decoded: &Decoded) {
             .collect();
         let ours: Vec<_> = dmar
             .namespace_of(ours)
-            .map(|name| name.to_str().unwrap().to_owned())
+            .map(|(name, _)| name.to_str().unwrap().to_owned())
             .collect();
         assert_eq!(ours, names, "{name}");
     }
