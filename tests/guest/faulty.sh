@@ -40,7 +40,6 @@ a second description of the unit at 0xfed90000: the first one counts
 reserved memory (RMRR) that is not whole pages: 0x0 to 0x0: it is widened to pages
 reserved memory (RMRR) that ends before it starts: 0x3000 to 0x1fff: it is left out
 there is no unit at 0x7000
-a structure passes the end of the table, of type 3
 LINES
 check "the memory that was widened is reserved" \
 	grep '^0x0000000000000000 0x0000000000000fff direct$' "$(group_of "$DISK")/reserved_regions"

@@ -71,11 +71,6 @@ def namespace_scope(number: int, device: int) -> bytes:
     return struct.pack("<BBHBBBB", 5, 8, 0, number, 0, device, 0)
 
 
-def with_length(structure: bytes, length: int) -> bytes:
-    """The structure with another length in its header: wrong, that is."""
-    return structure[:2] + struct.pack("<H", length) + structure[4:]
-
-
 def _structure(kind: int, fields: bytes, scopes: tuple[bytes, ...]) -> bytes:
     body = fields + b"".join(scopes)
     return struct.pack("<HH", kind, 4 + len(body)) + body

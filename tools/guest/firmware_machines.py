@@ -113,8 +113,6 @@ MACHINES: tuple[Machine, ...] = (
                 dmar.reserved_memory(0, 0, dmar.endpoint(NVME)),
                 dmar.reserved_memory(0x3000, 0x1FFF, dmar.endpoint(NVME)),
                 dmar.affinity(0x7000, 0),
-                # It passes the end.
-                dmar.with_length(dmar.affinity(dmar.UNIT, 0), 40),
                 # Less than the memory there is.
                 host_address_bits=28,
             )

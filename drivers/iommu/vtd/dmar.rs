@@ -10,7 +10,7 @@
 //! |---|---|
 //! | the checksum, the address width, a reserved bit | nothing |
 //! | a structure without its fixed fields | that structure |
-//! | a structure that passes the end of the table | what would follow |
+//! | a structure of no length | what would follow, as in the kernel's own driver |
 //! | a device scope | that scope, or those after it in its structure if its length is wrong |
 //! | reserved memory whose ends are not those of pages | nothing: it is widened |
 //! | reserved memory that ends before it starts | that memory |
@@ -18,7 +18,9 @@
 //! | a unit that is described twice | the second description |
 //!
 //! Each is a [`Note`], which the driver writes to the log. Refused is only what is no DMAR table,
-//! and one without a unit. Structures of a type that is not known are passed over, as the
+//! one without a unit, and one in which a structure passes the end: a unit may be lost in it, whose
+//! devices would then count as those of the unit that has all the others, while nothing translates
+//! their DMA. Structures of a type that is not known are passed over, as the
 //! specification demands (8.2).
 
 mod note;
@@ -284,8 +286,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Dmar> {
 }
 
 impl<'a> Span<'a> {
-    /// The structure at the start; `None` at the end, and where the next one cannot be found. A
-    /// structure that is longer than what is left says what is left.
+    /// The structure at the start; `None` at the end, and at a structure of no length.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed`: it passes the end of the table, or has no room for its own header.
     fn next_structure(&self, notes: &mut Notes) -> Result<Option<Span<'a>>> {
         const LOST: &str = "the rest of the table is not read";
         if self.bytes.is_empty() {
@@ -298,23 +303,12 @@ impl<'a> Span<'a> {
                 return Ok(None);
             }
         };
-        if len < STRUCTURE_HEADER_LEN {
+        if len == 0 {
             let at = self.offset.saturating_add(2);
             notes.lost(at, "the length of a structure", LOST)?;
             return Ok(None);
         }
-        if len > self.bytes.len() {
-            notes.fault(
-                self.offset.saturating_add(2),
-                "a structure passes the end of the table, of type",
-                About::Number(self.u16(0)?.into()),
-                "what is left of it is read",
-            )?;
-        }
-        Ok(Some(Span {
-            bytes: self.bytes.get(..len).unwrap_or(self.bytes),
-            offset: self.offset,
-        }))
+        self.first(2, len, STRUCTURE_HEADER_LEN).map(Some)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
         parse,
         Dmar, //
     },
+    refused::refused,
     table::{
         drhd,
         rmrr,
@@ -283,55 +284,47 @@ fn a_scope_of_wrong_length_costs_those_behind_it() {
     }
 }
 
-/// A table that ends in something else: the units were read before.
-fn ends_in(end: &[u8]) -> Dmar {
+/// A table of two units that ends in something else.
+fn ending_in(end: &[u8]) -> Vec<u8> {
     let table = Table::new()
         .with(&drhd(0, 0, 0xfed9_0000, &[scope(1, 0, &[(2, 0)])]))
         .with(&drhd(1, 0, 0xfed9_1000, &[]))
         .with(end);
-    read(&table.bytes())
+    table.bytes()
+}
+
+/// A structure that says it is so long.
+fn with_length(mut structure: Vec<u8>, len: u16) -> Vec<u8> {
+    structure[2..4].copy_from_slice(&len.to_le_bytes());
+    structure
 }
 
 #[test]
 fn what_is_behind_a_structure_of_no_length_is_not_read() {
-    for len in 0..4u16 {
-        let mut end = structure(1, &[0; 20], &[]);
-        end[2..4].copy_from_slice(&len.to_le_bytes());
-        let line = "offset 0x5a: expected the length of a structure: the rest of the table is not \
-                    read";
-        assert_eq!(lines(&ends_in(&end)), [line]);
-    }
+    let end = with_length(structure(1, &[0; 20], &[]), 0);
+    let line = "offset 0x5a: expected the length of a structure: the rest of the table is not read";
+    assert_eq!(lines(&read(&ending_in(&end))), [line]);
     for len in 1..4 {
         let line = "offset 0x58: expected a structure, or the end of the table: the rest of the \
                     table is not read";
-        assert_eq!(lines(&ends_in(&vec![0; len])), [line]);
+        assert_eq!(lines(&read(&ending_in(&vec![0; len]))), [line]);
     }
 }
 
+/// What is behind may be a unit, whose devices must not count as those of another one.
 #[test]
-fn of_a_structure_that_passes_the_end_the_start_is_read() {
-    let past_the_end = |mut structure: Vec<u8>| {
-        structure[2..4].copy_from_slice(&1000u16.to_le_bytes());
-        structure
-    };
-    let line = |kind| {
-        format!(
-            "offset 0x5a: a structure passes the end of the table, of type {kind}: what is left of \
-             it is read"
-        )
-    };
-    let dmar = ends_in(&past_the_end(drhd(0, 1, 0x1000, &[scope(1, 0, &[(4, 0)])])));
-    assert_eq!(lines(&dmar), [line(0)]);
-    assert_eq!((dmar.units.len(), dmar.units[2].scopes.len()), (3, 1));
+fn a_structure_that_passes_the_end_costs_the_table() {
+    let around = "a length that ends inside what is around";
+    let unit = drhd(0, 1, 0x1000, &[scope(1, 0, &[(4, 0)])]);
+    for end in [unit.clone(), structure(3, &[0; 16], &[])] {
+        refused(&ending_in(&with_length(end, 1000)), 0x5a, around);
+    }
     // Of a machine: what follows the last unit is garbage.
-    let dmar = ends_in(b"ACPIDUMP\0\xd0\x82");
-    assert_eq!(
-        lines(&dmar),
-        [
-            line(0x4341),
-            "offset 0x58: structure of unknown type 17217: passed over".into()
-        ]
-    );
+    refused(&ending_in(b"ACPIDUMP\0\xd0\x82"), 0x5a, around);
+    for len in 1..4 {
+        let fixed = "a length that covers the fixed fields";
+        refused(&ending_in(&with_length(unit.clone(), len)), 0x5a, fixed);
+    }
 }
 
 #[test]

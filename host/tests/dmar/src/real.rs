@@ -207,20 +207,19 @@ fn compare_meaning(name: &str, dmar: &Dmar, decoded: &Decoded) {
     }
 }
 
-/// Where garbage follows the last structure: the second reading reads what is before.
-const PADDED: (&str, usize) = ("hsw-padded-badsum.aml", 0x68);
+/// Where garbage follows the last structure. The kernel's own driver refuses this table, too.
+const PADDED: &str = "hsw-padded-badsum.aml";
 
 #[test]
 fn every_table_is_read_as_the_second_reading_has_it() {
     let tables = tables();
     for (name, bytes) in &tables {
-        let mut dmar = parse(bytes).unwrap_or_else(|e| panic!("{name}: {e:?}"));
-        let mut clean = bytes.clone();
-        if name == PADDED.0 {
-            clean.truncate(PADDED.1);
-            clean[4..8].copy_from_slice(&(PADDED.1 as u32).to_le_bytes());
+        if name == PADDED {
+            assert!(parse(bytes).is_err());
+            continue;
         }
-        let decoded = decode(&clean);
+        let mut dmar = parse(bytes).unwrap_or_else(|e| panic!("{name}: {e:?}"));
+        let decoded = decode(bytes);
         compare(name, &mut dmar, &decoded);
         compare_meaning(name, &dmar, &decoded);
         for note in dmar.notes.iter() {
@@ -243,7 +242,7 @@ fn damage_costs_no_unit_of_another_structure() {
     runner
         .run(&changes, |(which, changes)| {
             let (name, bytes) = &tables[which.index(tables.len())];
-            if name == PADDED.0 {
+            if name == PADDED {
                 return Ok(());
             }
             let before = parse(bytes).unwrap();

@@ -21,7 +21,7 @@ fn table() -> Vec<u8> {
 }
 
 #[track_caller]
-fn refused(table: &[u8], at: usize, what: &str) {
+pub(crate) fn refused(table: &[u8], at: usize, what: &str) {
     match parse(table) {
         Err(Error::Malformed { offset, expected }) => {
             assert_eq!((offset, expected), (at, what));
