@@ -398,6 +398,20 @@ impl Unit {
         self.state().contexts_read.clone()
     }
 
+    /// The words of a requester's context entry (9.3), as the CPU sees them (`snoop`) or as they
+    /// were written back last. No cache of the unit takes part. `None`: no context table is reached.
+    pub fn context_entry(&self, sid: u16, snoop: bool) -> Option<[u64; 2]> {
+        let state = self.state();
+        let pair = |at| match state.bus.read_pair(at, snoop) {
+            Found::Value(words) => Some(words),
+            Found::Freed | Found::Nothing => None,
+        };
+        let root = state.root_table? >> 12 << 12;
+        let [low, _] = pair(root + 16 * u64::from(sid >> 8))?;
+        let contexts = crate::bits(low, 63, 12) << 12;
+        (low & 1 != 0).then(|| pair(contexts + 16 * u64::from(sid & 0xff)))?
+    }
+
     /// The accesses that are in flight.
     pub fn in_flight(&self) -> Vec<InFlight> {
         self.state().in_flight.clone()

@@ -41,6 +41,7 @@ mod ats;
 mod claim;
 mod device_tlb;
 mod entries;
+mod entries_watched;
 mod failures;
 mod faults;
 mod machine;

@@ -130,9 +130,12 @@ struct Board {
     /// What is to be done while someone waits, one after the other, and after how many moments of
     /// waiting each.
     interruptions: Mutex<VecDeque<(usize, Interruption)>>,
+    /// Called after every store.
+    watcher: Mutex<Option<Watcher>>,
 }
 
 type Interruption = Box<dyn FnOnce() + Send>;
+type Watcher = host::Arc<dyn Fn() + Send + Sync>;
 
 impl Board {
     /// One request, if there are any. Where it goes does not matter: what it leaves in the caches
@@ -202,6 +205,8 @@ impl machine::Machine for Board {
     }
 
     fn wrote(&self) {
+        let watcher = self.watcher.lock().unwrap().clone();
+        watcher.into_iter().for_each(|watch| watch());
         if self.writes.fetch_add(1, Relaxed) % 4 == 0 {
             self.pass_time();
         }
@@ -271,6 +276,7 @@ impl Machine {
             waits: AtomicUsize::new(0),
             is_stopped: AtomicBool::new(false),
             interruptions: Mutex::default(),
+            watcher: Mutex::default(),
         });
         Self {
             hardware,
@@ -306,6 +312,13 @@ impl Machine {
     pub(crate) fn interrupt(&self, moments: usize, f: impl FnOnce() + Send + 'static) {
         let mut due = self.board.interruptions.lock().unwrap();
         due.push_back((moments, Box::new(f)));
+    }
+
+    /// Calls `f` after every store of a word that hardware may read, and before every flush of a
+    /// cache line, from here on: whoever looks between two stores is sure to see it. `f` may look at
+    /// hardware, and stores nothing.
+    pub(crate) fn watch(&self, f: impl Fn() + Send + Sync + 'static) {
+        *self.board.watcher.lock().unwrap() = Some(host::Arc::new(f));
     }
 
     /// Forgets the machine, with the memory that is in use.

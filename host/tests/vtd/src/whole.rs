@@ -5,6 +5,7 @@
 //!
 //! - `RUST_IOMMU_MODEL_STEPS=n`: steps with each seed.
 //! - `RUST_IOMMU_MODEL_SEED=n`: this seed and no other. One that fails says its number.
+//! - `RUST_IOMMU_MODEL_FIRST=n`: the seeds from this one on, instead of those from 0 on.
 
 use crate::{
     machine::Machine,
@@ -140,7 +141,10 @@ fn run_all(test: u64, name: &str) {
     let steps = number("RUST_IOMMU_MODEL_STEPS").map_or(STEPS, |steps| steps as usize);
     let seeds: Vec<u64> = match number("RUST_IOMMU_MODEL_SEED") {
         Some(seed) => vec![seed],
-        None => (0..SEEDS).collect(),
+        None => {
+            let first = number("RUST_IOMMU_MODEL_FIRST").unwrap_or(0);
+            (first..first + SEEDS).collect()
+        }
     };
     let mut count = 0;
     for seed in seeds.into_iter().filter(|seed| seed % TESTS == test) {
