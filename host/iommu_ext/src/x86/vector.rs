@@ -7,6 +7,7 @@
 use kernel::{
     context,
     irq::IrqReturn,
+    machine,
     prelude::*,
     str::CString,
     sync::Arc, //
@@ -63,6 +64,8 @@ struct Interrupt {
     handler: Box<dyn Vector>,
     /// Messages that were sent, and are not handled yet.
     pending: AtomicUsize,
+    /// The machine that the interrupt is one of: see `machine::number`.
+    machine: usize,
 }
 
 static INTERRUPTS: Mutex<BTreeMap<u32, std::sync::Arc<Interrupt>>> = Mutex::new(BTreeMap::new());
@@ -88,6 +91,12 @@ pub fn deliver(address: u64, data: u32) {
             return;
         }
     }
+}
+
+/// How many interrupts of a machine are requested, by the machine's number.
+pub fn requested(machine: usize) -> usize {
+    let is_meant = |interrupt: &&std::sync::Arc<Interrupt>| interrupt.machine == machine;
+    interrupts().values().filter(is_meant).count()
 }
 
 struct Shared<T>(Arc<T>);
@@ -134,6 +143,7 @@ impl<T: Vector> Registration<T> {
         let interrupt = Interrupt {
             handler: Box::new(Shared(handler.clone())),
             pending: AtomicUsize::new(0),
+            machine: machine::number(),
         };
         interrupts().insert(data, std::sync::Arc::new(interrupt));
         handler.unmask();

@@ -209,6 +209,7 @@ fn only_the_device_that_does_not_answer_is_given_up() {
 
         group.leave(&other, &Target::Blocked);
         setup.running.instance.release(&other);
+        drop((other, group));
         setup.end();
     }
 }

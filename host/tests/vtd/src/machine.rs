@@ -132,6 +132,8 @@ struct Board {
     interruptions: Mutex<VecDeque<(usize, Interruption)>>,
     /// Called after every store.
     watcher: Mutex<Option<Watcher>>,
+    /// Held once for each mapping of the unit's registers, and once here.
+    mappings: host::Arc<()>,
 }
 
 type Interruption = Box<dyn FnOnce() + Send>;
@@ -226,7 +228,10 @@ impl machine::Machine for Board {
             SECOND => self.second.lock().unwrap().clone(),
             _ => None,
         };
-        Some(host::Arc::new(Window(hardware?)))
+        Some(host::Arc::new(Window {
+            hardware: hardware?,
+            _mapping: self.mappings.clone(),
+        }))
     }
 
     fn free(&self, page: u64) {
@@ -234,26 +239,30 @@ impl machine::Machine for Board {
     }
 }
 
-/// The registers of the unit.
-struct Window(host::Arc<vtd_model::Unit>);
+/// The registers of the unit, mapped.
+struct Window {
+    hardware: host::Arc<vtd_model::Unit>,
+    _mapping: host::Arc<()>,
+}
 
 impl Registers for Window {
     fn read(&self, offset: usize, size: usize) -> u64 {
-        self.0.read_register(offset, size)
+        self.hardware.read_register(offset, size)
     }
 
     fn write(&self, offset: usize, size: usize, value: u64) {
-        self.0.write_register(offset, size, value);
+        self.hardware.write_register(offset, size, value);
     }
 }
 
 /// A machine with one unit. The thread that makes it runs on it. When it is dropped, no memory may
-/// be left in use.
+/// be left in use, no registers be mapped, and no interrupt be requested.
 pub(crate) struct Machine {
     pub(crate) hardware: host::Arc<vtd_model::Unit>,
     board: host::Arc<Board>,
     _entered: Entered,
     pub(crate) memory: host::Arc<Memory>,
+    is_forgotten: bool,
 }
 
 impl Machine {
@@ -277,12 +286,14 @@ impl Machine {
             is_stopped: AtomicBool::new(false),
             interruptions: Mutex::default(),
             watcher: Mutex::default(),
+            mappings: host::Arc::default(),
         });
         Self {
             hardware,
             _entered: machine::enter(board.clone()),
             board,
             memory,
+            is_forgotten: false,
         }
     }
 
@@ -321,8 +332,11 @@ impl Machine {
         *self.board.watcher.lock().unwrap() = Some(host::Arc::new(f));
     }
 
-    /// Forgets the machine, with the memory that is in use.
-    pub(crate) fn forget(self) {
+    /// Forgets the machine, with the memory and all else that is in use.
+    pub(crate) fn forget(mut self) {
+        self.is_forgotten = true;
+        // Its number, by which interrupts know it, is not used again.
+        std::mem::forget(self.board.clone());
         std::mem::forget(self.memory.clone());
     }
 
@@ -336,6 +350,22 @@ impl Machine {
         let name = CString::try_from(c"dmar0")?;
         let (base, chipset) = (PhysAddr(base), Chipset::new(Graphics::Passes));
         Unit::claim(name, base, host_bits, NumaNode::ANY, chipset)
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if self.is_forgotten || std::thread::panicking() {
+            return;
+        }
+        let mappings = host::Arc::strong_count(&self.board.mappings) - 1;
+        assert_eq!(mappings, 0, "registers are left mapped");
+        let number = host::Arc::as_ptr(&self.board).cast::<()>() as usize;
+        assert_eq!(
+            vector::requested(number),
+            0,
+            "an interrupt is left requested"
+        );
     }
 }
 
