@@ -4,6 +4,7 @@
 
 use crate::{
     history::Event,
+    order::Step,
     queue::{
         Contexts,
         Translations, //
@@ -64,6 +65,12 @@ impl State {
                 Some(after) => self.ignores = Some(after - 1),
                 None => (),
             }
+        }
+        if commands == ROOT_TABLE {
+            self.check_root_table();
+        }
+        if commands == QUEUE && value & QUEUE != 0 {
+            self.check_queue_registers();
         }
         if commands == QUEUE {
             self.check_queue_switch(value & QUEUE != 0);
@@ -155,5 +162,6 @@ impl State {
         }
         let status = self.global_status;
         self.history.note(Event::CommandDone { status });
+        self.order.note(Step::Done { status });
     }
 }

@@ -21,6 +21,7 @@
 //! |---|---|---|
 //! | [`config`] | what a unit can do | 11.4.2, 11.4.3 |
 //! | `registers`, `command` | the registers, the commands | 11.4 |
+//! | [`order`] | what must be programmed before what | 11.4, 7.3 |
 //! | `queue` | the invalidation queue | 6.5.2 |
 //! | [`cache`] | what is cached, and what an invalidation drops | 6.2 |
 //! | [`device`] | devices with TLBs of their own | 4.1, 6.5.2.5 |
@@ -38,6 +39,7 @@ pub mod config;
 pub mod device;
 pub mod fault;
 pub mod history;
+pub mod order;
 pub mod queue;
 mod random;
 mod registers;

@@ -27,17 +27,17 @@ const CAPABILITIES: usize = 0x08;
 const EXTENDED_CAPABILITIES: usize = 0x10;
 const COMMAND: usize = 0x18;
 const STATUS: usize = 0x1c;
-const ROOT_TABLE: usize = 0x20;
+pub(crate) const ROOT_TABLE: usize = 0x20;
 const CONTEXT_COMMAND: usize = 0x28;
 const FAULT_STATUS: usize = 0x34;
-const EVENT_CONTROL: usize = 0x38;
-const EVENT_DATA: usize = 0x3c;
-const EVENT_ADDRESS: usize = 0x40;
-const EVENT_UPPER_ADDRESS: usize = 0x44;
-const PROTECTED_MEMORY: usize = 0x64;
+pub(crate) const EVENT_CONTROL: usize = 0x38;
+pub(crate) const EVENT_DATA: usize = 0x3c;
+pub(crate) const EVENT_ADDRESS: usize = 0x40;
+pub(crate) const EVENT_UPPER_ADDRESS: usize = 0x44;
+pub(crate) const PROTECTED_MEMORY: usize = 0x64;
 const QUEUE_HEAD: usize = 0x80;
-const QUEUE_TAIL: usize = 0x88;
-const QUEUE_ADDRESS: usize = 0x90;
+pub(crate) const QUEUE_TAIL: usize = 0x88;
+pub(crate) const QUEUE_ADDRESS: usize = 0x90;
 const QUEUE_ERROR: usize = 0xb0;
 /// IOTLB_REG, behind IVA_REG.
 const IOTLB_COMMAND: usize = IOTLB + 8;
@@ -124,6 +124,7 @@ impl State {
         if self.is_dead {
             return;
         }
+        self.check_order(offset, value);
         let word = value as u32;
         match (offset, size) {
             (COMMAND, 4) => self.command(word),

@@ -27,6 +27,10 @@ use crate::{
         Event,
         History, //
     },
+    order::{
+        Order,
+        Step, //
+    },
     queue::{
         Queue,
         Refusal,
@@ -70,6 +74,7 @@ pub(crate) struct State {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) random: Random,
     pub(crate) history: History,
+    pub(crate) order: Order,
     pub(crate) caches: Caches,
     pub(crate) queue: Queue,
 
@@ -137,11 +142,12 @@ pub(crate) struct State {
 impl State {
     /// The state after reset.
     fn new(config: Config, bus: Arc<dyn Bus>, random: Random) -> Self {
-        Self {
+        let mut state = Self {
             config,
             bus,
             random,
             history: History::default(),
+            order: Order::default(),
             caches: Caches::default(),
             queue: Queue::default(),
             global_status: 0,
@@ -180,7 +186,9 @@ impl State {
             ignores_registers: false,
             needs: None,
             is_dead: false,
-        }
+        };
+        state.scramble();
+        state
     }
 
     /// Completes accesses in flight that an invalidation waits for (6.5.4). A unit that cannot be
@@ -268,8 +276,13 @@ impl Unit {
         state.next_record = 0;
         state.event_masked = true;
         state.event_pending = false;
-        state.event_data = 0;
-        state.event_address = 0;
+        state.scramble();
+    }
+
+    /// Records the steps from here on (`begin`), or ends the record. Returns the steps of the one
+    /// before.
+    pub fn record_steps(&self, begin: bool) -> Vec<Step> {
+        self.state().order.record(begin)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

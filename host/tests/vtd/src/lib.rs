@@ -47,6 +47,7 @@ mod faults;
 mod machine;
 mod namespace_device;
 mod one_device;
+mod orders;
 mod parallel;
 mod queue;
 mod random;
