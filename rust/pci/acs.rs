@@ -14,9 +14,7 @@ use super::{
 };
 use kernel::bindings;
 
-/// Offset of the capability register in the ACS extended capability.
-const PCI_ACS_CAP: i32 = 4;
-/// Offset of the control register.
+/// Offset of the control register in the ACS extended capability.
 const PCI_ACS_CTRL: i32 = 6;
 
 /// Source validation, P2P request redirect, P2P completion redirect, upstream forwarding.
@@ -71,6 +69,8 @@ impl Function {
 struct Acs {
     /// Where in config space, in bytes.
     position: i32,
+    /// What the function has, as the kernel knows it: without what is known to be broken. (Some
+    /// switches drop completions with source validation on, until a bus number is known below.)
     capability: u16,
     control: u16,
 }
@@ -91,15 +91,18 @@ impl Acs {
     fn read(function: &Function) -> Option<Self> {
         let pdev = function.as_raw();
         // SAFETY: By the type invariant of `Function`.
-        let position = i32::from(unsafe { (*pdev).acs_cap });
-        let (mut capability, mut control) = (0, 0);
+        let (position, capability) = unsafe { ((*pdev).acs_cap, (*pdev).acs_capabilities) };
+        let position = i32::from(position);
+        if position == 0 {
+            return None;
+        }
+        let mut control = 0;
         // SAFETY: By the type invariant; the register is where the kernel found it.
-        let read = |offset: i32, value: &mut u16| unsafe {
-            bindings::pci_read_config_word(pdev, position + offset, value) == 0
+        let status = unsafe {
+            bindings::pci_read_config_word(pdev, position + PCI_ACS_CTRL, &raw mut control)
         };
-        let is_read =
-            position != 0 && read(PCI_ACS_CAP, &mut capability) && read(PCI_ACS_CTRL, &mut control);
-        is_read.then_some(Self {
+        // A function that does not answer reads as all ones.
+        (status == 0 && control != u16::MAX).then_some(Self {
             position,
             capability,
             control,
@@ -127,6 +130,8 @@ mod tests {
         assert_eq!(wanted(0x7f, 0, true), 0x1f);
         // What the port does not have stays off.
         assert_eq!(wanted(0x1d, 0, true), 0x1d);
+        // Source validation is known to be broken.
+        assert_eq!(wanted(0x7e, 0, false), 0x1c);
         assert_eq!(wanted(0, 0, true), 0);
         // What firmware has turned on stays on.
         assert_eq!(wanted(0x7f, 0x60, false), 0x7d);

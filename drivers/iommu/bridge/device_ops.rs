@@ -274,7 +274,8 @@ fn group_of_open_switch(function: &Function) -> Option<*mut bindings::iommu_grou
         let group = unsafe { bindings::iommu_group_get(port.as_device()) };
         (!group.is_null()).then_some(group)
     };
-    core::iter::successors(Some(function), |function| function.bridge())
+    // A virtual function may be on a bus that has no bridge of its own.
+    core::iter::successors(Some(function.physical()), |function| function.bridge())
         .find_map(|function| function.find_peer_past_the_iommu(group_of))
 }
 

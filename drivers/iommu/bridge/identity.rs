@@ -13,7 +13,7 @@ pub fn with<R>(function: &Function, f: impl FnOnce(&quirks::Function<'_>) -> R) 
     let (vendor, device) = function.ids();
     let place = if function.is_untrusted() {
         Place::Untrusted
-    } else if function.bridge().is_none() {
+    } else if function.physical().bridge().is_none() {
         Place::RootBus
     } else {
         Place::BelowABridge
