@@ -14,12 +14,14 @@ mod arrivals;
 mod ats;
 mod bind;
 mod bus_master;
+mod enabled;
 mod function;
 mod held;
 mod kept_acs;
 
 pub use self::arrivals::Arrivals;
 pub use self::bind::bound_functions;
+pub use self::enabled::Enabled;
 pub use self::function::{
     all,
     Function, //

@@ -36,8 +36,16 @@ const ATTEMPTS: u32 = 10;
 
 /// Functions whose drivers were released. They bind again when this is dropped.
 pub struct Released {
-    functions: KVec<ARef<Function>>,
+    functions: KVec<WithoutDriver>,
     behind: Behind,
+}
+
+/// A function whose driver was released.
+struct WithoutDriver {
+    function: ARef<Function>,
+    /// It is a port, which stays enabled meanwhile: what is behind it, and has no driver or a
+    /// driver that stays, goes on with its DMA.
+    _enabled: Option<pci::Enabled>,
 }
 
 /// The functions that a [`Released`] is about.
@@ -110,13 +118,20 @@ impl Released {
         for function in bound.iter() {
             self.may_release(function)?;
         }
+        let before = self.functions.len();
         self.functions.try_reserve(bound.len(), GFP_KERNEL)?;
-        // What sits behind a bridge goes before the bridge.
-        for function in bound.iter().rev() {
-            function.release_driver();
-        }
         for function in bound {
-            self.functions.try_push(function, GFP_KERNEL)?;
+            let enabled = function.is_port().then(|| pci::Enabled::keep(&function));
+            let released = WithoutDriver {
+                function,
+                _enabled: enabled.flatten(),
+            };
+            self.functions.try_push(released, GFP_KERNEL)?;
+        }
+        // What sits behind a bridge goes before the bridge.
+        let released = self.functions.get(before..).unwrap_or_default();
+        for released in released.iter().rev() {
+            released.function.release_driver();
         }
         Ok(())
     }
@@ -170,8 +185,9 @@ impl Released {
 
 impl Drop for Released {
     fn drop(&mut self) {
-        for function in self.functions.iter() {
-            function.attach_driver();
+        // A port is let go after its driver has enabled it itself: fields go after this.
+        for released in self.functions.iter() {
+            released.function.attach_driver();
         }
     }
 }
@@ -210,7 +226,9 @@ impl AccessControl {
                 None
             }
         };
-        for function in pci::all() {
+        // Not under a driver, as what the command line says would not be applied again. Where there
+        // is one, no unit serves the function.
+        for function in pci::all().filter(|function| !function.has_driver()) {
             function.enable_acs();
         }
         Ok(Self {

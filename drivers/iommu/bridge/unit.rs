@@ -257,7 +257,8 @@ impl Unit {
             self.forget();
             return Err(e);
         }
-        self.translation.enable().inspect_err(|_| self.unregister())
+        // Off, before a driver can bind: it may translate nevertheless, and would refuse all DMA.
+        self.translation.enable().inspect_err(|_| self.stop())
     }
 
     /// Takes back what [`start`](Self::start) has done.
@@ -276,7 +277,7 @@ impl Unit {
     /// - `ENODEV`: the unit is not registered.
     /// - `EBUSY`: a driver is bound to one of the devices, or that of a port cannot be released. A
     ///   line in the log names the device.
-    /// - `EIO`: the unit is lost.
+    /// - `EIO`: the unit is lost. Nothing was changed, unless it was lost under way.
     /// - `ETIMEDOUT`: the hardware does not answer.
     ///
     /// If the hardware does not answer, or a device was added under way, DMA of all devices of the
@@ -286,6 +287,7 @@ impl Unit {
         if matches!(*state, State::Made | State::Starting | State::Detached) {
             return Err(ENODEV);
         }
+        self.refuse_lost()?;
         // They bind again when devices are not held any more.
         let mut ports = Released::ports_of(self.instance())?;
         let _held = ports.hold()?;
@@ -313,14 +315,8 @@ impl Unit {
     /// Turns translation off, unless a device has come in between: it would have addresses that
     /// mean nothing without translation.
     fn turn_off(&self) -> Result {
-        if self.instance().is_lost() {
-            // Its devices are cut off, and may do DMA by mappings of long ago otherwise.
-            pr_err!(
-                "{}: cannot be detached: the unit is lost\n",
-                self.instance().name()
-            );
-            return Err(EIO);
-        }
+        // It may have been lost under way.
+        self.refuse_lost()?;
         // Endpoints that were released hold references to the instance until they are freed.
         rcu_list::barrier();
         if self.instance().has_endpoints() {
@@ -331,6 +327,19 @@ impl Unit {
             return Err(EBUSY);
         }
         self.translation.disable()
+    }
+
+    /// Fails if the unit is lost. Its devices are cut off: a driver that bound after a detach would
+    /// turn their DMA on again, while hardware may still translate by old entries.
+    fn refuse_lost(&self) -> Result {
+        if !self.instance().is_lost() {
+            return Ok(());
+        }
+        pr_err!(
+            "{}: cannot be detached: the unit is lost\n",
+            self.instance().name()
+        );
+        Err(EIO)
     }
 
     /// Takes the unit from the C core, which releases its devices. Their DMA is blocked then,
