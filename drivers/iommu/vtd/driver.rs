@@ -280,6 +280,8 @@ impl Driver for Unit {
     }
 
     fn cut_off(&self) -> bool {
+        // No CPU sends anything, or turns the queue on again, from here on.
+        self.queue.give_up("the unit is lost");
         self.refuse_all()
     }
 }

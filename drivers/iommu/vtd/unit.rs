@@ -379,9 +379,7 @@ impl Unit {
             return Ok(());
         }
         let iotlb = self.features.iotlb_register.ok_or(ENODEV)?;
-        if self.command.is_queue_enabled() {
-            self.command.drop_queue()?;
-        }
+        self.queue.turn_off_for_good()?;
         self.command.invalidate_by_registers(iotlb)
     }
 
@@ -518,6 +516,10 @@ impl Started {
 impl Drop for Started {
     fn drop(&mut self) {
         let Self(unit) = self;
+        // The queue is still on. A failure leaves DMA blocked, as far as that is our doing.
+        if !unit.turn_translation_off() && unit.open_root().is_none() {
+            let _ = unit.pass_all();
+        }
         if unit.stop().is_err() || unit.is_in_use() {
             pr_err!(
                 "{}: may still use its tables, which are kept for good\n",

@@ -49,10 +49,7 @@ use bridge::{
         AccessControl,
         Released, //
     },
-    unit::{
-        register_all,
-        Translation, //
-    }, //
+    unit::register_all, //
 };
 use iommu_core::{
     firmware::Publication,
@@ -284,10 +281,8 @@ fn leave_out(unit: &Unit) {
         "{}: is not used, as it has graphics only, which do not work with translation\n",
         unit.name()
     );
-    if unit.is_translating() {
-        // A failure is logged, and is no reason to leave out the others.
-        let _ = unit.disable();
-    }
+    // Not more than that: it has no queue of ours, by which it could be told of other tables.
+    unit.shut_down();
 }
 
 /// Makes a unit known to the core. It translates nothing yet.

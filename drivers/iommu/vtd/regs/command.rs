@@ -137,7 +137,12 @@ impl Command {
     /// `ETIMEDOUT`: GSTS_REG.TES stays clear.
     pub(crate) fn enable_translation(&self) -> Result {
         let _guard = self.lock.lock();
-        self.run(|keep| keep.with_te(true), GSTS_REG::tes, "TES stays clear")
+        self.run_for(
+            DRAIN_STEPS,
+            |keep| keep.with_te(true),
+            GSTS_REG::tes,
+            "TES stays clear",
+        )
     }
 
     /// Turns translation off: DMA passes untranslated.
@@ -147,7 +152,8 @@ impl Command {
     /// `ETIMEDOUT`: GSTS_REG.TES stays set.
     pub(crate) fn disable_translation(&self) -> Result {
         let _guard = self.lock.lock();
-        self.run(
+        self.run_for(
+            DRAIN_STEPS,
             |keep| keep.with_te(false),
             |now| !now.tes(),
             "TES stays set",
@@ -196,11 +202,14 @@ impl Command {
     ///
     /// `ETIMEDOUT`: GSTS_REG.QIES stays set.
     pub(crate) fn drop_queue(&self) -> Result {
-        // An empty queue may be turned off. While it is stopped, if it is: the unit would go on once
-        // the error is cleared.
-        let head = self.regs.read(IQH_REG).into_raw();
-        self.regs.write_reg(IQT_REG::from_raw(head));
-        self.forget_queue_errors();
+        // Only while the unit is stopped: it would go on once the error is cleared, and the head of
+        // one that is not stopped moves.
+        let status = self.regs.read(FSTS_REG);
+        if status.iqe() || status.ite() {
+            let head = self.regs.read(IQH_REG).into_raw();
+            self.regs.write_reg(IQT_REG::from_raw(head));
+            self.forget_queue_errors();
+        }
         self.disable_queue()
     }
 
@@ -289,8 +298,19 @@ impl Command {
         done: impl Fn(GSTS_REG) -> bool,
         failure: &str,
     ) -> Result {
+        self.run_for(STEPS, change, done, failure)
+    }
+
+    /// As [`run`](Self::run), with so many steps until it must be done.
+    fn run_for(
+        &self,
+        steps: usize,
+        change: impl FnOnce(GCMD_REG) -> GCMD_REG,
+        done: impl Fn(GSTS_REG) -> bool,
+        failure: &str,
+    ) -> Result {
         self.regs.write_reg(change(self.regs.read(GSTS_REG).keep()));
-        poll(|| self.regs.read(GSTS_REG), |now| done(*now))
+        poll_for(steps, || self.regs.read(GSTS_REG), |now| done(*now))
             .inspect_err(|_| self.complain("GSTS_REG", failure))
     }
 
@@ -302,11 +322,20 @@ impl Command {
     }
 }
 
-fn poll<T>(mut read: impl FnMut() -> T, done: impl FnMut(&T) -> bool) -> Result {
-    // TIMEOUT: The specification gives no limit. A command waits for DMA in flight at most, which
-    // takes microseconds; after a fifth of a second, the unit does not answer. Commands are given
-    // with interrupts off, and a unit that is lost is given several.
-    const STEP: Delta = Delta::from_micros(10);
-    const STEPS: usize = 20_000;
-    read_poll_timeout_atomic(|| Ok(read()), done, STEP, STEPS).map(|_| ())
+// TIMEOUT: The specification gives no limit. A command waits for DMA in flight at most, which takes
+// microseconds; after a fifth of a second, the unit does not answer. Commands are given with
+// interrupts off, and a unit that is lost is given several.
+const STEP: Delta = Delta::from_micros(10);
+const STEPS: usize = 20_000;
+
+/// Steps for a command that turns translation on or off, as at load, detach and suspend: a second.
+/// A unit that is found not to do so is left translating for good.
+const DRAIN_STEPS: usize = 100_000;
+
+fn poll<T>(read: impl FnMut() -> T, done: impl FnMut(&T) -> bool) -> Result {
+    poll_for(STEPS, read, done)
+}
+
+fn poll_for<T>(steps: usize, mut read: impl FnMut() -> T, done: impl FnMut(&T) -> bool) -> Result {
+    read_poll_timeout_atomic(|| Ok(read()), done, STEP, steps).map(|_| ())
 }

@@ -17,9 +17,10 @@
 //! it is on again, the unit is given up.
 //!
 //! The specification has queues turned off when they are empty, and leaves open what else happens
-//! (6.5.2). The kernel's own driver turns them off all the same, if they do not become empty. That a
-//! device may still owe an answer does no harm: an answer that nothing waits for is an error by which
-//! the unit is not stopped (FSTS_REG.ICE).
+//! (6.5.2). The kernel's own driver turns them off all the same, if they do not become empty. This
+//! relies on a unit that tells an answer to a request of before from one to a request of after, as
+//! it should: an answer that nothing waits for is an error by which the unit is not stopped
+//! (FSTS_REG.ICE).
 
 use super::{
     super::descriptor::{
@@ -84,6 +85,20 @@ impl Suspects {
 }
 
 impl Queue {
+    /// Turns the queue of a unit that was given up off for good. Waits for a CPU that is restarting
+    /// it. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: it does not go off.
+    pub(crate) fn turn_off_for_good(&self) -> Result {
+        let _state = self.state.lock();
+        if self.command.is_queue_enabled() {
+            self.command.drop_queue()?;
+        }
+        Ok(())
+    }
+
     /// Gets the queue going again, in which nothing got on since `seen`, unless another CPU has done
     /// so since. Any context.
     ///
@@ -99,6 +114,10 @@ impl Queue {
         }
         self.log_error(fmt!("nothing gets on: turning it off and on"));
         let newest = state.batch;
+        // Before the queue goes off: a wait that the unit ends on the way says nothing. Whoever sees
+        // it finds the batch timed out, and sends it again, for which the lock is needed. Pairs with
+        // `has_timed_out`; the register writes below come after this store.
+        self.note_time_out(Some(newest));
         let suspects = Suspects::of(self, &state);
         state.counts.recoveries = state.counts.recoveries.wrapping_add(1);
         let restarted = self
@@ -109,7 +128,6 @@ impl Queue {
             return Err(ETIMEDOUT);
         }
         self.covered.store(newest, Relaxed);
-        self.note_time_out(Some(newest));
         // Last: who sees its batch complete sees the above.
         self.ring.end_all(newest);
         Ok(())
