@@ -124,7 +124,8 @@ pub(super) fn note(chipset: &mut Chipset, function: &Function<'_>) -> Option<&'s
             // VTISOCHCTRL: bit 0 says that audio goes to the other unit, bits 4:2 how many entries
             // this one has, in fours of them.
             let control = (function.config)(function.devfn, 0x188)?;
-            chipset.has_no_isochronous_tlb = control & 1 == 0 && control & 0x1c == 0;
+            // A board may have several of these.
+            chipset.has_no_isochronous_tlb |= control & 1 == 0 && control & 0x1c == 0;
             match (control & 1, control & 0x1c) {
                 (1, _) | (_, 0x10) => None,
                 (_, 0) => {
@@ -421,5 +422,21 @@ mod tests {
             assert_eq!(quirk(&audio, &chipset), expected);
         }
         assert_eq!(quirk(&audio, &Chipset::new(Graphics::Passes)), None);
+    }
+
+    #[test]
+    fn audio_of_which_one_of_two_units_has_no_tlb() {
+        for controls in [[0x00, 0x10], [0x10, 0x00]] {
+            let mut chipset = Chipset::new(Graphics::Passes);
+            for control in controls {
+                let registers = Function {
+                    config: &|_, _| Some(control),
+                    ..function(0x8086, 0x342e, SYSTEM, Place::RootBus)
+                };
+                chipset.note(&registers);
+            }
+            let audio = function(0x8086, 0x3a3e, 0x0403, Place::RootBus);
+            assert_eq!(quirk(&audio, &chipset), Some(Quirk::Identity));
+        }
     }
 }
