@@ -9,7 +9,7 @@
 //! | wrong | costs |
 //! |---|---|
 //! | the checksum, the address width, a reserved bit | nothing |
-//! | a structure without its fixed fields | that structure |
+//! | a structure without its fixed fields | that structure; of a unit, the table |
 //! | a structure of no length | what would follow, as in the kernel's own driver |
 //! | a device scope | that scope, or those after it in its structure if its length is wrong |
 //! | reserved memory whose ends are not those of pages | nothing: it is widened |
@@ -18,9 +18,9 @@
 //! | a unit that is described twice | the second description |
 //!
 //! Each is a [`Note`], which the driver writes to the log. Refused is only what is no DMAR table,
-//! one without a unit, and one in which a structure passes the end: a unit may be lost in it, whose
-//! devices would then count as those of the unit that has all the others, while nothing translates
-//! their DMA. Structures of a type that is not known are passed over, as the
+//! one without a unit, and one in which a unit may be lost: as a structure passes the end, or that
+//! of a unit is too short. Its devices would count as those of the unit that has all the others,
+//! while nothing translates their DMA. Structures of a type that is not known are passed over, as the
 //! specification demands (8.2).
 
 mod note;
@@ -224,6 +224,9 @@ pub(crate) struct Hop {
 /// reserved.
 const HEADER_LEN: usize = 48;
 
+/// The type of a structure that describes a unit (8.3).
+const UNIT: u16 = 0;
+
 /// Bytes of a structure's header: type and length (8.2).
 const STRUCTURE_HEADER_LEN: usize = 4;
 
@@ -269,7 +272,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Dmar> {
     let mut rest = table.from(HEADER_LEN);
     while let Some(structure) = rest.next_structure(&mut dmar.notes)? {
         match dmar.add(&structure) {
-            Err(Error::Malformed { offset, expected }) => {
+            Err(Error::Malformed { offset, expected }) if structure.u16(0)? != UNIT => {
                 dmar.notes
                     .lost(offset, expected, "the structure is passed over")?;
             }
@@ -321,7 +324,7 @@ impl Dmar {
     fn add(&mut self, structure: &Span<'_>) -> Result<()> {
         let notes = &mut self.notes;
         match structure.u16(0)? {
-            0 => {
+            UNIT => {
                 let unit = Unit::parse(structure, notes)?;
                 self.add_unit(unit, structure.offset)?;
             }

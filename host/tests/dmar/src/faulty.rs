@@ -137,7 +137,7 @@ fn two_units_that_have_all_the_others() {
 
 #[test]
 fn structures_without_their_fixed_fields() {
-    for (kind, fixed) in [(0, 16), (1, 24), (2, 8), (3, 20), (4, 9), (5, 8)] {
+    for (kind, fixed) in [(1, 24), (2, 8), (3, 20), (4, 9), (5, 8)] {
         let line = "offset 0x4a: expected a length that covers the fixed fields: the structure is \
                     passed over";
         for len in 0..fixed - 4 {
@@ -146,6 +146,15 @@ fn structures_without_their_fixed_fields() {
             assert!(dmar.reserved.is_empty() && dmar.root_ports.is_empty());
             assert!(dmar.integrated.is_empty());
         }
+    }
+}
+
+/// Its devices must not count as those of another unit.
+#[test]
+fn a_unit_without_its_fixed_fields_costs_the_table() {
+    for len in 0..12 {
+        let table = between_units(&[structure(0, &vec![0xff; len], &[])]);
+        refused(&table, 0x4a, "a length that covers the fixed fields");
     }
 }
 
