@@ -208,5 +208,32 @@ class CommandTest(ScriptTest):
         self.assertIn("has not signed it", said.stderr)
 
 
+class SyntaxTest(unittest.TestCase):
+    """Scripts that no test runs are at least well-formed."""
+
+    def test_every_script(self) -> None:
+        """Each file that begins as a shell script, and those that others read."""
+        shells = {"sh": "sh", "bash": "bash"}
+        seen = 0
+        for path in sorted(CLONE.rglob("*")):
+            inside = path.relative_to(CLONE).parts
+            if inside[0] in (".git", "build") or "target" in inside or not path.is_file():
+                continue
+            with path.open("rb") as file:
+                first = file.readline(80)
+            words = first.decode(errors="replace").removeprefix("#!").replace("/", " ").split()
+            is_script = first.startswith(b"#!") and bool(words) and words[-1] in shells
+            if not is_script and path.suffix != ".sh":
+                continue
+            shell = shells[words[-1]] if is_script else "bash"
+            with self.subTest(path.relative_to(CLONE)):
+                said = subprocess.run(
+                    [shell, "-n", str(path)], capture_output=True, text=True, check=False
+                )
+                self.assertEqual((said.returncode, said.stderr), (0, ""))
+            seen += 1
+        self.assertGreater(seen, 50)
+
+
 if __name__ == "__main__":
     unittest.main()
