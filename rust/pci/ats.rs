@@ -72,14 +72,26 @@ impl Function {
     /// stands for 32. A virtual function uses the queue of its physical one, and says 0.
     pub fn ats_queue_depth(&self) -> u8 {
         const DEPTH: u16 = 0x1f;
+        // CAST: Five bits.
+        (self.ats_capability() & DEPTH) as u8
+    }
+
+    /// Whether all addresses that the function asks translations for are those of pages (PCIe
+    /// 10.5.1.2, Page Aligned Request). VT-d takes no others.
+    pub fn is_ats_page_aligned(&self) -> bool {
+        const PAGE_ALIGNED: u16 = 1 << 5;
+        self.ats_capability() & PAGE_ALIGNED != 0
+    }
+
+    /// The ATS capability register (PCIe 10.5.1.2).
+    fn ats_capability(&self) -> u16 {
         let pdev = self.as_raw();
         // SAFETY: By the type invariant.
         let position = i32::from(unsafe { (*pdev).ats_cap });
         let mut capability = 0u16;
         // SAFETY: By the type invariant; a function without ATS has something harmless there.
         unsafe { bindings::pci_read_config_word(pdev, position + PCI_ATS_CAP, &mut capability) };
-        // CAST: Five bits.
-        (capability & DEPTH) as u8
+        capability
     }
 
     /// Whether the kernel has noticed that the function is no longer there. Any context.

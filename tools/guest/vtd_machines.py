@@ -211,12 +211,14 @@ EXACT = (
 )
 
 ATS_DISK = "0000:01:00.0"
+# Its ATS capability does not say that it asks for whole pages.
+UNALIGNED = "0000:02:00.0"
 ATS = both(
     vtd(
         "vtd-ats",
         "a disk whose device has a TLB of its own",
         ("counting", "groups", "ats", "counts"),
-        settings={"DISK": ATS_DISK},
+        settings={"DISK": ATS_DISK, "UNALIGNED": UNALIGNED},
         more_checks=(
             when(
                 "ats",
@@ -233,6 +235,12 @@ ATS = both(
                 "virtio-blk-pci,drive=virtio0,bus=port1,ats=on,iommu_platform=on,disable-legacy=on",
                 drivers=("virtio_blk",),
                 disks={"virtio0": 64},
+            ),
+            raw(
+                *("-device", "pcie-root-port,id=port2,chassis=2,slot=2,addr=11"),
+                "-device",
+                "virtio-rng-pci,bus=port2,ats=on,x-ats-page-aligned=off,iommu_platform=on,"
+                "disable-legacy=on",
             ),
         ),
     )

@@ -44,7 +44,8 @@ impl Control for Ats {
 ///
 /// Nor may it be used behind a bridge that puts its own requester ID in the place of the
 /// function's, behind a VMD controller, or where a quirk gives it several: invalidations would not
-/// reach it, or not all.
+/// reach it, or not all. Nor by a function that does not say that it asks for whole pages, as in the
+/// kernel's own driver.
 ///
 /// # Errors
 ///
@@ -60,6 +61,13 @@ pub(crate) fn device_tlb(
         && !function.is_behind_vmd()
         && function.has_ats();
     if !usable || !spec::with_path(function, firmware::allows_ats)? {
+        return Ok(None);
+    }
+    if !function.is_ats_page_aligned() {
+        pr_info!(
+            "{}: ATS is not used, as the function may ask for addresses within a page\n",
+            function.name()
+        );
         return Ok(None);
     }
     if function.prepare_ats().is_err() {
