@@ -258,7 +258,9 @@ impl Unit {
             return Err(e);
         }
         // Off, before a driver can bind: it may translate nevertheless, and would refuse all DMA.
-        self.translation.enable().inspect_err(|_| self.stop())
+        self.translation.enable().inspect_err(|_| self.stop())?;
+        self.instance().begin_translating();
+        Ok(())
     }
 
     /// Takes back what [`start`](Self::start) has done.

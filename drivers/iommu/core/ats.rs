@@ -10,16 +10,32 @@
 //! # Order
 //!
 //! A device answers invalidations while its ATS is on, and caches translations while the entry of
-//! its route lets it ask for them. So ATS is turned on first, then the device TLB joins the
-//! domain's list, and the entry that lets the device ask is written last. (Who asks in between is
-//! refused, as it would be without ATS: a device is quiet while its DMA is not translated yet.)
+//! its route lets it ask for them. To join a domain:
+//!
+//! 1. ATS is turned on. (A device that asks now is refused, as it would be without ATS: a device is
+//!    quiet while its DMA is not translated yet.)
+//! 2. The device TLB joins the domain's list.
+//! 3. The IOTLB drops the domain. An unmap that has read the list before step 2 may still wait for
+//!    its invalidation, and another device may have filled the IOTLB with what was unmapped: the
+//!    device would be answered from there. If the unit does not do this, the device does not use
+//!    ATS.
+//! 4. The entry that lets the device ask is written.
 //!
 //! To leave, the entry goes first: what the device still holds is of no use then. Its TLB is
 //! flushed while it still answers, and leaves the list; when no one is left who may have found it
 //! there, ATS is turned off. So
 //!
 //! - no invalidation is sent to a device whose ATS is off, and
-//! - no device holds a translation that an unmap does not reach.
+//! - no device holds a translation that an unmap does not reach: an unmap either finds the device
+//!   TLB, or has cleared its entry before step 3, and the device is answered from the table.
+//!
+//! # Before the unit translates
+//!
+//! Devices get their domains while translation of their unit is still off. VT-d advises against ATS,
+//! and against invalidations of device TLBs, in that state. Such devices do without ATS at first, and
+//! are on no list: the instance notes them, and [`Instance::begin_translating`] has them
+//! join, in the order above. To detach a unit, all its devices leave their domains, and with that
+//! ATS is off, before translation is. While the machine sleeps no device asks or is asked.
 //!
 //! # A device that does not answer
 //!
@@ -185,6 +201,13 @@ impl DeviceTlb {
 pub(crate) struct CachedBy {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) route: Route,
+}
+
+impl CachedBy {
+    /// Whether it is this route of this device.
+    pub(crate) fn is(&self, endpoint: &Arc<Endpoint>, route: Route) -> bool {
+        Arc::ptr_eq(&self.endpoint, endpoint) && self.route == route
+    }
 }
 
 /// A device TLB that an invalidation must reach.

@@ -249,18 +249,47 @@ impl Domain {
         Ok(attachment.tag)
     }
 
+    /// What the instance's TLB calls the domain, if a route of the instance leads, or has led, here.
+    pub(crate) fn tag(&self, instance: &Arc<Instance>) -> Option<Tag> {
+        Some(self.attachment(instance, &rcu::read_lock())?.tag)
+    }
+
     /// From here on, invalidations of the domain reach the TLB of the device as well, whose ATS is
-    /// on.
+    /// on; and the IOTLB, under `tag`, holds nothing that was unmapped before ([`ats`](crate::ats)).
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
-    pub(crate) fn enter_device_tlb(&self, endpoint: &Arc<Endpoint>, route: Route) -> Result {
-        let _lock = self.lock.lock();
-        self.device_tlbs.push(CachedBy {
-            endpoint: endpoint.clone(),
-            route,
-        })
+    /// The TLB is not reached, the device must not ask, and
+    ///
+    /// - `ENOMEM`.
+    /// - as [`Driver::invalidate`](crate::driver::Driver::invalidate).
+    pub(crate) fn enter_device_tlb(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        route: Route,
+        tag: Tag,
+    ) -> Result {
+        let is_listed = {
+            let guard = rcu::read_lock();
+            let found = self
+                .device_tlbs
+                .iter(&guard)
+                .any(|by| by.is(endpoint, route));
+            found
+        };
+        if !is_listed {
+            self.device_tlbs.push(CachedBy {
+                endpoint: endpoint.clone(),
+                route,
+            })?;
+        }
+        // Pairs with `is_attached`, which clears an entry before it reads the list: either the
+        // unmap finds the TLB, or the unit finds the entry cleared after this flush. The register
+        // write that tells the unit of the request is the barrier here.
+        endpoint
+            .instance()
+            .invalidate(tag, &Scope::Tag, DeviceTlbs::none())
+            .inspect_err(|_| self.forget_device_tlb(endpoint, route))
     }
 
     /// Drops what is cached under the tag and in the device's TLB, and counts one route less of
@@ -271,6 +300,18 @@ impl Domain {
     /// As [`Driver::invalidate`](crate::driver::Driver::invalidate); the caller must then keep the
     /// domain, and with it the tag, for good.
     pub(crate) fn leave(&self, endpoint: &Arc<Endpoint>, route: Route) -> Result {
+        let flushed = self.uncount(endpoint);
+        self.forget_device_tlb(endpoint, route);
+        flushed
+    }
+
+    /// As [`leave`](Self::leave), for a route that was attached to the domain once more: its device
+    /// may still ask, and so its TLB is still reached.
+    ///
+    /// # Errors
+    ///
+    /// As of that.
+    pub(crate) fn uncount(&self, endpoint: &Arc<Endpoint>) -> Result {
         let instance = endpoint.instance();
         let _lock = self.lock.lock();
         let guard = rcu::read_lock();
@@ -286,16 +327,13 @@ impl Domain {
             attachment.routes.fetch_sub(1, Release);
             self.routes.fetch_sub(1, Release);
         }
-        drop(guard);
-        self.forget_device_tlb(endpoint, route);
         flushed
     }
 
     /// Has invalidations pass over the device's TLB: it holds nothing of the domain, or never did.
     pub(crate) fn forget_device_tlb(&self, endpoint: &Arc<Endpoint>, route: Route) {
         if endpoint.device_tlb().is_some() {
-            self.device_tlbs
-                .remove(|by| Arc::ptr_eq(&by.endpoint, endpoint) && by.route == route);
+            self.device_tlbs.remove(|by| by.is(endpoint, route));
         }
     }
 

@@ -14,6 +14,7 @@ use crate::{
     domain::Domain,
     driver::Scope,
     endpoint::Endpoint,
+    instance::Tag,
     route::{
         Entry,
         Route, //
@@ -99,7 +100,12 @@ impl Group {
     ///   pass DMA untranslated.
     /// - `ENOSPC`: the instance has no more tags.
     /// - `ENOMEM`.
-    pub fn attach(&self, endpoint: &Arc<Endpoint>, route: Route, target: Target) -> Result {
+    pub fn attach(
+        self: &Arc<Self>,
+        endpoint: &Arc<Endpoint>,
+        route: Route,
+        target: Target,
+    ) -> Result {
         let mut members = self.members.lock();
         let member = members
             .iter_mut()
@@ -115,6 +121,7 @@ impl Group {
             };
         }
 
+        let was_on = endpoint.device_tlb().is_some_and(DeviceTlb::is_on);
         // Whether the new entry lets the device ask for translations.
         let mut asks = false;
         match &target {
@@ -123,20 +130,58 @@ impl Group {
                 instance.limits().identity.ok_or(EINVAL)?;
                 instance.set_route(endpoint.ids(), route, Entry::Identity);
             }
-            Target::Domain(domain) => asks = enter(domain, endpoint, route)?,
+            Target::Domain(domain) => asks = enter(self, domain, endpoint, route)?,
         }
         if instance.is_lost() {
             // Lost under way. The devices are cut off; what was written must not count later.
             instance.set_route(endpoint.ids(), route, Entry::Blocked);
             target.left_by(endpoint, route);
+            if let (Some(tlb), false) = (endpoint.device_tlb(), was_on) {
+                tlb.disable();
+            }
             return Err(EIO);
         }
+        // It may not have asked before: then it is listed for this entry alone.
+        let asks_there_still = asks && current.is_same(&target);
         let old = core::mem::replace(current, target);
-        old.left_by(endpoint, route);
+        match old {
+            Target::Domain(domain) if asks_there_still => {
+                let flushed = domain.uncount(endpoint);
+                keep_if_failed(domain, flushed, endpoint);
+            }
+            old => old.left_by(endpoint, route),
+        }
         if let (Some(tlb), false) = (endpoint.device_tlb(), asks) {
             tlb.disable();
         }
         Ok(())
+    }
+
+    /// Lets the device of a member ask for translations of the domains that it is in: it has waited
+    /// for its unit to translate.
+    pub(crate) fn let_ask(&self, endpoint: &Arc<Endpoint>) {
+        let members = self.members.lock();
+        let member = members
+            .iter()
+            .find(|member| Arc::ptr_eq(&member.endpoint, endpoint));
+        let (Some(member), Some(tlb)) = (member, endpoint.device_tlb()) else {
+            return;
+        };
+        if tlb.is_on() {
+            // It was attached again meanwhile.
+            return;
+        }
+        let mut asks = false;
+        for (route, target) in member.routes.iter() {
+            if let Target::Domain(domain) = target {
+                if let Some(tag) = domain.tag(endpoint.instance()) {
+                    asks |= write_entry(domain, endpoint, *route, tag, Some(tlb));
+                }
+            }
+        }
+        if !asks {
+            tlb.disable();
+        }
     }
 
     /// Removes a member. Its requester IDs are blocked, or, if `after` is [`Target::Identity`]
@@ -188,29 +233,20 @@ impl Group {
 
 /// Makes a route lead to a domain. The order of steps is that of [`ats`](crate::ats). Returns whether
 /// the device may ask for translations.
-fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result<bool> {
+fn enter(
+    group: &Arc<Group>,
+    domain: &Domain,
+    endpoint: &Arc<Endpoint>,
+    route: Route,
+) -> Result<bool> {
     let instance = endpoint.instance();
     let table = domain.table().descriptor();
     instance.driver().prepare(endpoint, route, table)?;
     let tag = domain.enter(instance)?;
-    let write = |device_tlb: bool| {
-        let entry = Entry::Table {
-            table,
-            tag,
-            device_tlb,
-        };
-        instance.set_route(endpoint.ids(), route, entry);
-    };
-    let mut asks = endpoint
+    let tlb = endpoint
         .device_tlb()
-        .is_some_and(|tlb| may_ask(domain, endpoint, route, tlb));
-    write(asks);
-    if asks && endpoint.device_tlb().is_some_and(DeviceTlb::is_refused) {
-        // Given up since it was turned on.
-        write(false);
-        domain.forget_device_tlb(endpoint, route);
-        asks = false;
-    }
+        .filter(|_| instance.may_ask_now(group, endpoint));
+    let asks = write_entry(domain, endpoint, route, tag, tlb);
     if instance.limits().flush_on_map {
         // Faults may be cached under the tag from before. A failure is logged by the driver, and
         // costs DMA faults, not safety.
@@ -219,12 +255,47 @@ fn enter(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route) -> Result<bool
     Ok(asks)
 }
 
+/// Writes the entry of a route, which is counted at the domain. `tlb`: the TLB of the device, if it
+/// may be used. Returns whether the device may ask for translations.
+fn write_entry(
+    domain: &Domain,
+    endpoint: &Arc<Endpoint>,
+    route: Route,
+    tag: Tag,
+    tlb: Option<&DeviceTlb>,
+) -> bool {
+    let table = domain.table().descriptor();
+    let write = |device_tlb: bool| {
+        let entry = Entry::Table {
+            table,
+            tag,
+            device_tlb,
+        };
+        endpoint.instance().set_route(endpoint.ids(), route, entry);
+    };
+    let asks = tlb.is_some_and(|tlb| may_ask(domain, endpoint, route, tag, tlb));
+    write(asks);
+    if asks && tlb.is_some_and(DeviceTlb::is_refused) {
+        // Given up since it was turned on.
+        write(false);
+        domain.forget_device_tlb(endpoint, route);
+        return false;
+    }
+    asks
+}
+
 /// Makes ready for a device that asks for translations of the domain. If that fails, its DMA is
 /// translated without.
-fn may_ask(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route, tlb: &DeviceTlb) -> bool {
+fn may_ask(
+    domain: &Domain,
+    endpoint: &Arc<Endpoint>,
+    route: Route,
+    tag: Tag,
+    tlb: &DeviceTlb,
+) -> bool {
     let ready = tlb
         .enable()
-        .and_then(|()| domain.enter_device_tlb(endpoint, route));
+        .and_then(|()| domain.enter_device_tlb(endpoint, route, tag));
     if let Err(e) = ready {
         pr_warn!(
             "{}: its ATS is not used: error {}\n",
@@ -233,6 +304,17 @@ fn may_ask(domain: &Domain, endpoint: &Arc<Endpoint>, route: Route, tlb: &Device
         );
     }
     ready.is_ok()
+}
+
+/// Keeps a domain that a route of `endpoint` has left for good, if what was cached is not flushed.
+fn keep_if_failed(domain: Arc<Domain>, flushed: Result, endpoint: &Endpoint) {
+    if flushed.is_err() {
+        pr_err!(
+            "{}: stale translations may be in use; the page table is kept for good\n",
+            endpoint.instance().name()
+        );
+        core::mem::forget(domain);
+    }
 }
 
 impl Member {
@@ -281,13 +363,8 @@ impl Target {
                 }
             }
             Self::Domain(domain) => {
-                if domain.leave(endpoint, route).is_err() {
-                    pr_err!(
-                        "{}: stale translations may be in use; the page table is kept for good\n",
-                        instance.name()
-                    );
-                    core::mem::forget(domain);
-                }
+                let flushed = domain.leave(endpoint, route);
+                keep_if_failed(domain, flushed, endpoint);
             }
         }
     }
@@ -298,7 +375,6 @@ mod tests {
     use super::*;
     use crate::{
         driver::Limits,
-        instance::Tag,
         recorder::{
             self,
             Call,

@@ -34,6 +34,7 @@ use crate::{
         BusMaster,
         Endpoint, //
     },
+    group::Group,
     route::{
         Entry,
         Route, //
@@ -71,6 +72,12 @@ use kernel::{
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tag(pub u32);
 
+/// A device whose ATS waits for its unit to translate.
+struct Waiting {
+    group: Arc<Group>,
+    endpoint: Arc<Endpoint>,
+}
+
 /// One hardware unit.
 #[pin_data]
 pub struct Instance {
@@ -87,6 +94,10 @@ pub struct Instance {
     /// Requester IDs that were left to pass DMA untranslated, with room for all there are.
     #[pin]
     passing: Mutex<KVec<u32>>,
+    /// Devices in domains whose ATS waits for the unit to translate, with room for all there are.
+    /// `None` from when the unit translates.
+    #[pin]
+    waiting: Mutex<Option<KVec<Waiting>>>,
     #[pin]
     fault_limit: RateLimit,
     /// Set once, when the devices are cut off.
@@ -122,6 +133,7 @@ impl Instance {
                 tags_in_use: Atomic::new(0),
                 endpoints <- RcuList::new(),
                 passing <- new_mutex!(KVec::new()),
+                waiting <- new_mutex!(Some(KVec::new())),
                 fault_limit <- RateLimit::new(),
                 is_lost: Atomic::new(false),
                 verdict <- new_irq_lock!((), "Instance.verdict"),
@@ -255,6 +267,9 @@ impl Instance {
         self.passing
             .lock()
             .try_reserve(known.saturating_add(ids.len()), GFP_KERNEL)?;
+        if let Some(waiting) = &mut *self.waiting.lock() {
+            waiting.try_reserve(self.endpoints().saturating_add(1), GFP_KERNEL)?;
+        }
         let endpoint = Endpoint::new(name, self.clone(), ids, device_tlb, bus_master);
         let endpoint = Arc::pin_init(endpoint, GFP_KERNEL)?;
         self.driver.probe(&endpoint)?;
@@ -264,8 +279,40 @@ impl Instance {
 
     /// Forgets an endpoint. Its routes are blocked already. May sleep.
     pub fn release(&self, endpoint: &Arc<Endpoint>) {
+        if let Some(waiting) = &mut *self.waiting.lock() {
+            waiting.remove_where(|one| Arc::ptr_eq(&one.endpoint, endpoint));
+        }
         self.endpoints.remove(|other| Arc::ptr_eq(other, endpoint));
         endpoint.forget_bus_master();
+    }
+
+    /// Translation of the unit is on from here on, as it was not before: devices may use their TLBs
+    /// ([`ats`](crate::ats)), also those that are in domains already. May sleep.
+    pub fn begin_translating(&self) {
+        let waiting = self.waiting.lock().take();
+        for Waiting { group, endpoint } in waiting.iter().flatten() {
+            group.let_ask(endpoint);
+        }
+    }
+
+    /// Whether a device that enters a domain may use its TLB now. If not, and the unit does not
+    /// translate yet, the device is noted: it may when the unit does.
+    pub(crate) fn may_ask_now(&self, group: &Arc<Group>, endpoint: &Arc<Endpoint>) -> bool {
+        let mut waiting = self.waiting.lock();
+        let Some(waiting) = &mut *waiting else {
+            return true;
+        };
+        if !waiting
+            .iter()
+            .any(|one| Arc::ptr_eq(&one.endpoint, endpoint))
+        {
+            // There is room, since the endpoint was probed.
+            let _ = waiting.push_within_capacity(Waiting {
+                group: group.clone(),
+                endpoint: endpoint.clone(),
+            });
+        }
+        false
     }
 
     /// Whether any device is behind the unit, as far as it was probed.

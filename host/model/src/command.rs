@@ -75,6 +75,11 @@ impl State {
         if commands == QUEUE {
             self.check_queue_switch(value & QUEUE != 0);
         }
+        let is_in_use = !self.devices.is_empty() && !self.are_devices_asleep;
+        if commands == TRANSLATION && value & TRANSLATION == 0 && is_in_use {
+            self.history
+                .violation("translation is turned off while the TLB of a device is on");
+        }
         if commands == TRANSLATION && value & TRANSLATION != 0 {
             if self.root_table.is_none() {
                 self.history.violation("translation without a root table");

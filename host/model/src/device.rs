@@ -120,6 +120,10 @@ impl State {
     /// A device is told to drop what it keeps of the range (6.5.2.5). `pending` is how many such
     /// requests the unit may have under way to it. Returns whether it was told.
     pub(crate) fn tell_device(&mut self, sid: u16, pending: usize, first: u64, last: u64) -> bool {
+        if !self.is_translating() {
+            self.history
+                .violation("a device is told to drop translations while translation is off");
+        }
         let Some(device) = self.device(sid) else {
             // Nobody will answer.
             self.time_out(sid);
@@ -217,7 +221,9 @@ impl State {
         write: bool,
         begins: bool,
     ) -> Result<u64, Fault> {
-        let translated = self.by_own_translation(sid, address, write);
+        let translated = (!self.are_devices_asleep)
+            .then(|| self.by_own_translation(sid, address, write))
+            .flatten();
         let (did, by, to) = match translated {
             Some(to) => (
                 0,
@@ -262,6 +268,8 @@ impl State {
     /// answer, and no fault.
     fn translation_request(&mut self, sid: u16, address: u64) -> Option<Kept> {
         if !self.is_translating() {
+            self.history
+                .violation("a device asks for a translation while translation is off");
             return None;
         }
         let entry = self.context(sid);

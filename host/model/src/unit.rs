@@ -107,6 +107,8 @@ pub(crate) struct State {
     pub(crate) in_flight: Vec<InFlight>,
     /// Devices whose TLBs are on.
     pub(crate) devices: Vec<Device>,
+    /// They ask nothing, and their software asks them nothing.
+    pub(crate) are_devices_asleep: bool,
     /// ITESID, ICESID: the last device that has not answered, or what was not asked.
     pub(crate) timeout_of: u16,
     pub(crate) completion_error_of: u16,
@@ -170,6 +172,7 @@ impl State {
             contexts_read: BTreeSet::new(),
             in_flight: Vec::new(),
             devices: Vec::new(),
+            are_devices_asleep: false,
             timeout_of: 0,
             completion_error_of: 0,
             names_no_device: false,
@@ -353,7 +356,18 @@ impl Unit {
     /// something.
     pub fn enable_device_tlb(&self, sid: u16, depth: usize) {
         self.disable_device_tlb(sid);
-        self.state().devices.push(Device::new(sid, depth));
+        let mut state = self.state();
+        if !state.is_translating() {
+            state
+                .history
+                .violation("the TLB of a device is turned on while translation is off");
+        }
+        state.devices.push(Device::new(sid, depth));
+    }
+
+    /// The machine puts all devices to sleep, with their TLBs as they are, or wakes them.
+    pub fn set_devices_asleep(&self, asleep: bool) {
+        self.state().are_devices_asleep = asleep;
     }
 
     /// The TLB of a device is turned off, if it is on: the device keeps nothing, and asks nothing.

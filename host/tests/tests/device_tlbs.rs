@@ -76,6 +76,8 @@ struct State {
     /// Unmaps so far, by tag: a translation is as old as the last one.
     age: BTreeMap<u32, u64>,
     ats: bool,
+    /// Some entry has let the device ask.
+    may_have_asked: bool,
     /// The device holds a translation of this domain, of this age.
     cached: Option<(u32, u64)>,
     /// Times that ATS was on.
@@ -93,6 +95,8 @@ struct Hardware {
     state: Mutex<State>,
     is_silent: AtomicBool,
     refuses_ats: AtomicBool,
+    /// Invalidations fail.
+    hangs: AtomicBool,
     /// To be done just before the device may ask.
     before: Mutex<Option<Action>>,
     /// To be done while a request is on its way to the device.
@@ -181,11 +185,15 @@ impl Driver for Plain {
             } => Some((tag.0, device_tlb)),
             _ => None,
         };
+        state.may_have_asked |= state.may_ask();
         let is_early = state.may_ask() && !state.ats;
         assert!(!is_early, "the device may ask before its ATS is on");
     }
 
     fn invalidate(&self, tag: Tag, _: &Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
+        if self.0.hangs.load(SeqCst) {
+            return Err(EIO);
+        }
         let again = device_tlbs.clone();
         for target in device_tlbs {
             assert_eq!(target.id, ID);
@@ -251,6 +259,7 @@ impl World {
         let driver = Arc::new(Plain(hardware.clone()), GFP_KERNEL).unwrap();
         let name = CString::try_from(c"unit").unwrap();
         let instance = Instance::new(name, Key(1), limits, driver, None).unwrap();
+        instance.begin_translating();
         let mut ids = KVec::new();
         ids.push(ID, GFP_KERNEL).unwrap();
         let control = Arc::new(Ats(hardware.clone()), GFP_KERNEL).unwrap();
@@ -287,6 +296,11 @@ impl World {
 
     fn ats(&self) -> bool {
         self.hardware.state.lock().unwrap().ats
+    }
+
+    /// Whether some entry has let the device ask so far.
+    fn may_have_asked(&self) -> bool {
+        self.hardware.state.lock().unwrap().may_have_asked
     }
 
     /// Whether the device may ask.
@@ -389,6 +403,42 @@ fn a_device_that_will_not_turn_it_on_goes_on_without() {
     world.hardware.refuses_ats.store(true, SeqCst);
     run(&world, 100, |_| assert!(!world.may_ask()));
     assert!(!world.ats());
+    world.end();
+}
+
+/// The IOTLB may hold what the device must not be answered with: no entry lets it ask, not even for a
+/// moment.
+#[test]
+fn a_device_whose_unit_does_not_answer_may_not_ask() {
+    let world = World::new();
+    world.hardware.hangs.store(true, SeqCst);
+    let attached = world
+        .group
+        .attach(&world.endpoint, Route::Rid, world.domain(0));
+    // The unit is lost with that.
+    assert_eq!(attached, Err(EIO));
+    assert!(!world.may_have_asked() && !world.ats());
+    // The domain is kept for good.
+    std::mem::forget(world);
+}
+
+/// Whoever could not ask at first, and is attached where it is already, is reached when it can.
+#[test]
+fn a_device_that_asks_only_the_second_time_is_reached() {
+    let world = World::new();
+    world.hardware.refuses_ats.store(true, SeqCst);
+    world.attach(world.domain(0));
+    world.hardware.refuses_ats.store(false, SeqCst);
+    for _ in 0..3 {
+        world.attach(world.domain(0));
+        assert!(world.may_ask() && world.ats());
+        let is_asked = Shared::new(AtomicBool::new(false));
+        let signal = is_asked.clone();
+        let meanwhile = move || signal.store(true, SeqCst);
+        *world.hardware.meanwhile.lock().unwrap() = Some(Box::new(meanwhile));
+        world.domains[0].flush_all().unwrap();
+        assert!(is_asked.load(SeqCst), "it is not reached");
+    }
     world.end();
 }
 

@@ -16,15 +16,31 @@ use crate::{
     walker::PAGE, //
 };
 use iommu_ext::addr::Iova;
-use kernel::print;
+use kernel::{
+    print,
+    sync::Arc, //
+};
 use loom::thread;
 
 /// Runs `attach` beside an unmap, where the device has a TLB.
 fn beside_unmap(name: &str, tlb: Tlb, before: fn(&Setup), attach: fn(&Setup)) {
-    explore(name, move || {
-        print::capture();
+    let setup = move || {
         let setup = Setup::new(tlb, 4);
         before(&setup);
+        setup
+    };
+    beside_unmap_in(name, setup, attach);
+}
+
+/// As [`beside_unmap`], in a machine made by `setup`.
+fn beside_unmap_in(
+    name: &str,
+    setup: impl Fn() -> Arc<Setup> + Send + Sync + 'static,
+    attach: fn(&Setup),
+) {
+    explore(name, move || {
+        print::capture();
+        let setup = setup();
         let other = setup.clone();
         let thread = thread::spawn(move || other.unmap(READS, PAGE));
         attach(&setup);
@@ -41,6 +57,17 @@ fn device_tlb_joins_beside_unmap() {
         "device TLB joins beside unmap",
         Tlb::Answers,
         |_| {},
+        Setup::attach_to_domain,
+    );
+}
+
+/// The same, in a domain that another device is in. While the unmap waits, the unit still has what
+/// that device has read: the device that joins is not answered from there.
+#[test]
+fn device_tlb_joins_a_domain_in_use_beside_unmap() {
+    beside_unmap_in(
+        "device TLB joins a domain in use beside unmap",
+        || Setup::shared(Tlb::Answers, 4),
         Setup::attach_to_domain,
     );
 }

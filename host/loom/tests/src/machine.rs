@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The machine of the models of domains: one unit with one device, which reads one address whenever
-//! it can, and caches what it finds, in the unit and, if it has one, in its own TLB.
+//! it can, and caches what it finds, in the unit and, if it has one, in its own TLB. A second device,
+//! which has no TLB, may be in the domain from the beginning: what it has filled the unit's cache with
+//! answers the first one, too.
 
 use crate::walker::{
     map,
@@ -63,8 +65,13 @@ use std::sync::{
     Mutex, //
 };
 
-/// What the device reads.
+/// What the devices read.
 pub const READS: Iova = Iova(PAGE);
+
+/// Requester ID of the device.
+const DEVICE: u32 = 1;
+/// Requester ID of the second device.
+const OTHER: u32 = 2;
 
 /// The TLB of the device.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -125,9 +132,11 @@ impl Device {
 /// The unit. Its words are its own: it is the CPUs' memory that is explored.
 pub struct Unit {
     table: Arc<dyn PageTable>,
-    /// The entry leads to the table.
+    /// The entry of the device leads to the table.
     leads_to_table: AtomicBool,
-    /// What is cached, as long as the device walks or has walked.
+    /// The entry of the second device leads to the table.
+    other_leads_to_table: AtomicBool,
+    /// What is cached, as long as a device walks or has walked.
     cached: Mutex<bool>,
     /// A walk is in flight: an invalidation waits for it.
     walks: loom::sync::Mutex<()>,
@@ -135,13 +144,30 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// Whether the unit has a translation of what the devices read, cached or in the table.
+    fn translates(&self) -> bool {
+        let is_cached = *self.cached.lock().unwrap();
+        if !is_cached && self.table.lookup(READS).is_none() {
+            return false;
+        }
+        *self.cached.lock().unwrap() = true;
+        true
+    }
+
+    /// The second device reads, if it may.
+    fn walk_for_other(&self) {
+        if self.other_leads_to_table.load(SeqCst) {
+            let _walk = self.walks.lock().unwrap();
+            self.translates();
+        }
+    }
+
     /// The device reads: the unit walks the table, if it may.
     fn walk(&self) {
         let _walk = self.walks.lock().unwrap();
-        if !self.leads_to_table.load(SeqCst) || self.table.lookup(READS).is_none() {
+        if !self.leads_to_table.load(SeqCst) || !self.translates() {
             return;
         }
-        *self.cached.lock().unwrap() = true;
         if self.device.is_on.load(SeqCst) && self.device.may_ask.load(Relaxed) {
             self.device.keeps.store(true, SeqCst);
         }
@@ -165,8 +191,12 @@ impl Driver for Unit {
         Ok(())
     }
 
-    fn set_route(&self, _: &[u32], _: Route, entry: Entry<'_>) {
+    fn set_route(&self, ids: &[u32], _: Route, entry: Entry<'_>) {
         let leads_to_table = matches!(entry, Entry::Table { .. });
+        if ids == [OTHER] {
+            self.other_leads_to_table.store(leads_to_table, SeqCst);
+            return self.walk_for_other();
+        }
         self.leads_to_table.store(leads_to_table, SeqCst);
         if self.device.tlb != Tlb::None {
             let may_ask = matches!(
@@ -188,10 +218,17 @@ impl Driver for Unit {
     }
 
     fn invalidate(&self, _: Tag, _: &Scope, device_tlbs: DeviceTlbs<'_>) -> Result {
+        if self.other_leads_to_table.load(SeqCst) {
+            // The register write that tells the unit of the request.
+            smp_mb();
+        }
+        // All requests are written before the unit executes the first.
+        let targets: Vec<_> = device_tlbs.collect();
         let no_walk = self.walks.lock().unwrap();
         *self.cached.lock().unwrap() = false;
         drop(no_walk);
-        for target in device_tlbs {
+        self.walk_for_other();
+        for target in targets {
             assert!(
                 self.device.is_on.load(SeqCst),
                 "a device whose ATS is off is asked"
@@ -214,17 +251,28 @@ impl Driver for Unit {
     }
 }
 
-/// A device that is not attached, behind a unit of its own, and a domain in which it could read.
+/// A device that is not attached, behind a unit, and a domain in which it could read.
 pub struct Setup {
     pub unit: Arc<Unit>,
     group: Arc<Group>,
     endpoint: Arc<Endpoint>,
+    /// The second device, which is in the domain, with its group.
+    other: Option<(Arc<Group>, Arc<Endpoint>)>,
     domain: Arc<Domain>,
 }
 
 impl Setup {
     /// With `count` pages mapped in the domain.
     pub fn new(tlb: Tlb, count: usize) -> Arc<Self> {
+        Self::build(tlb, count, false)
+    }
+
+    /// As [`new`](Self::new), with the second device in the domain: it has read already.
+    pub fn shared(tlb: Tlb, count: usize) -> Arc<Self> {
+        Self::build(tlb, count, true)
+    }
+
+    fn build(tlb: Tlb, count: usize, is_shared: bool) -> Arc<Self> {
         let table = small::new(true).unwrap();
         map(&*table, 0, 0x1000, count);
         let device = Device {
@@ -237,6 +285,7 @@ impl Setup {
         let unit = Unit {
             table: table.clone(),
             leads_to_table: AtomicBool::new(false),
+            other_leads_to_table: AtomicBool::new(false),
             cached: Mutex::new(false),
             walks: loom::sync::Mutex::new(()),
             device: Arc::new(device, GFP_KERNEL).unwrap(),
@@ -254,18 +303,31 @@ impl Setup {
         };
         let name = || CString::try_from(c"unit").unwrap();
         let instance = Instance::new(name(), fwnode::Key(1), limits, unit.clone(), None).unwrap();
-        let mut ids = KVec::new();
-        ids.push(1, GFP_KERNEL).unwrap();
+        instance.begin_translating();
+        let join = |id, device_tlb| {
+            let mut ids = KVec::new();
+            ids.push(id, GFP_KERNEL).unwrap();
+            let endpoint = instance.probe(name(), ids, device_tlb, None).unwrap();
+            let group = Group::new().unwrap();
+            group.join(endpoint.clone()).unwrap();
+            (group, endpoint)
+        };
         let control = unit.device.clone();
-        let device_tlb = (tlb != Tlb::None).then(|| DeviceTlb::new(control, 1, 1));
-        let endpoint = instance.probe(name(), ids, device_tlb, None).unwrap();
-        let group = Group::new().unwrap();
-        group.join(endpoint.clone()).unwrap();
+        let device_tlb = (tlb != Tlb::None).then(|| DeviceTlb::new(control, 1, DEVICE));
+        let (group, endpoint) = join(DEVICE, device_tlb);
+        let domain = Domain::new(table).unwrap();
+        let other = is_shared.then(|| {
+            let (group, endpoint) = join(OTHER, None);
+            let target = Target::Domain(domain.clone());
+            group.attach(&endpoint, Route::Rid, target).unwrap();
+            (group, endpoint)
+        });
         let setup = Self {
             unit,
             group,
             endpoint,
-            domain: Domain::new(table).unwrap(),
+            other,
+            domain,
         };
         Arc::new(setup, GFP_KERNEL).unwrap()
     }
@@ -299,5 +361,9 @@ impl Setup {
         self.detach();
         // They refer to each other.
         self.endpoint.instance().release(&self.endpoint);
+        if let Some((group, endpoint)) = &self.other {
+            group.attach(endpoint, Route::Rid, Target::Blocked).unwrap();
+            endpoint.instance().release(endpoint);
+        }
     }
 }

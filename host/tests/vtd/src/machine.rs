@@ -325,6 +325,24 @@ impl Machine {
         due.push_back((moments, Box::new(f)));
     }
 
+    /// As [`interrupt`](Self::interrupt), on another CPU, which may sleep: whoever waits goes on when
+    /// `f` has returned.
+    pub(crate) fn meanwhile(&self, moments: usize, f: impl FnOnce() + Send + 'static) {
+        let board = self.board.clone();
+        self.interrupt(moments, move || {
+            let other_cpu = std::thread::spawn(move || {
+                let _entered = machine::enter(board);
+                f();
+            });
+            other_cpu.join().expect("it does not fail");
+        });
+    }
+
+    /// Forgets what [`interrupt`](Self::interrupt) was to call, if it has not yet.
+    pub(crate) fn interrupt_no_more(&self) {
+        self.board.interruptions.lock().unwrap().clear();
+    }
+
     /// Calls `f` after every store of a word that hardware may read, and before every flush of a
     /// cache line, from here on: whoever looks between two stores is sure to see it. `f` may look at
     /// hardware, and stores nothing.
@@ -380,6 +398,19 @@ pub(crate) struct Running {
 impl Running {
     /// Brings the machine's unit up, as loading the module does.
     pub(crate) fn new(machine: &Machine, config: &Config) -> Self {
+        let running = Self::start(machine, config);
+        running.translate();
+        running
+    }
+
+    /// Turns translation on.
+    pub(crate) fn translate(&self) {
+        self.unit.enable().expect("it translates");
+        self.instance.begin_translating();
+    }
+
+    /// As [`new`](Self::new), up to where translation is turned on.
+    pub(crate) fn start(machine: &Machine, config: &Config) -> Self {
         let unit = machine.claim(config.host_bits).expect("there is a unit");
         let started = unit.start().expect("it starts");
         started.forget_all().expect("it works");
@@ -387,7 +418,6 @@ impl Running {
         let instance =
             Instance::new(name, Key(1), unit.limits(), unit.clone(), None).expect("memory");
         let faults = unit.report_faults(instance.clone()).expect("memory");
-        unit.enable().expect("it translates");
         Self {
             _faults: faults,
             instance,

@@ -32,9 +32,15 @@ use kernel::{
     str::CString,
     sync::Arc, //
 };
-use std::collections::{
-    BTreeMap,
-    BTreeSet, //
+use std::{
+    collections::{
+        BTreeMap,
+        BTreeSet, //
+    },
+    sync::{
+        self as host,
+        Mutex, //
+    }, //
 };
 use vtd_model::{
     config::Config,
@@ -85,6 +91,9 @@ struct Member {
     /// If it has a TLB.
     ats: Option<Arc<Ats>>,
 }
+
+/// What becomes of an endpoint that joins a domain in the middle of a wait; `None` before it has.
+type Joined = host::Arc<Mutex<Option<Result>>>;
 
 /// The system under test, and what should be true of it. Dropped from the top down.
 pub(crate) struct World<'a> {
@@ -343,13 +352,19 @@ impl<'a> World<'a> {
     }
 
     fn attach_one(&mut self, index: usize, place: Place) {
-        let member = &mut self.members[index];
+        let member = &self.members[index];
         let target = match place {
             Place::Blocked => Target::Blocked,
             Place::Identity => Target::Identity,
             Place::Space(number) => Target::Domain(self.spaces[&number].domain.clone()),
         };
         let result = self.groups[member.group].attach(&member.endpoint, Route::Rid, target);
+        self.attached(index, place, result);
+    }
+
+    /// An endpoint was to lead to `place` from now on. What the core says to that must be right.
+    fn attached(&mut self, index: usize, place: Place, result: Result) {
+        let member = &mut self.members[index];
         if place == Place::Identity && !self.config.pass_through {
             assert_eq!(result, Err(EINVAL));
             return;
@@ -429,6 +444,38 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Perhaps has an endpoint that leads to no domain join this one, and read at `addresses`, in the
+    /// middle of the next wait: another CPU attaches it. Returns which one, and what becomes of it.
+    fn begin_join(&mut self, number: u64, addresses: Vec<u64>) -> Option<(usize, Joined)> {
+        // Whoever waits for the write buffer to be flushed holds a lock that joining takes.
+        let may_join = !self.members.is_empty() && !self.config.write_buffer;
+        if !may_join || !self.random.percent(40) {
+            return None;
+        }
+        let index = self.random.index(&self.members);
+        let member = &self.members[index];
+        if matches!(member.place, Place::Space(_)) {
+            return None;
+        }
+        let (group, endpoint) = (self.groups[member.group].clone(), member.endpoint.clone());
+        let target = Target::Domain(self.spaces[&number].domain.clone());
+        let hardware = self.machine.hardware.clone();
+        let joined = Joined::default();
+        let result = joined.clone();
+        let join = move || {
+            let attached = group.attach(&endpoint, Route::Rid, target);
+            *result.lock().unwrap() = Some(attached);
+            for id in endpoint.ids() {
+                for address in &addresses {
+                    let _ = hardware.dma(*id as u16, *address, false);
+                }
+            }
+        };
+        let moments = self.random.below(8) as usize;
+        self.machine.meanwhile(moments, join);
+        Some((index, joined))
+    }
+
     /// Unmaps a few ranges of a domain, and sends one invalidation for all of them.
     fn unmap(&mut self) {
         let Some(number) = self.space() else {
@@ -448,12 +495,24 @@ impl<'a> World<'a> {
                 self.check(request, Some((number, to)));
             }
         }
+        let addresses: Vec<u64> = gone
+            .iter()
+            .map(|mapping| mapping.iova + self.random.below(mapping.len))
+            .collect();
+        let join = self.begin_join(number, addresses.clone());
         let space = &self.spaces[&number];
         if self.random.percent(80) {
             context::without_memory(|| space.domain.sync(&mut gather));
         } else {
             context::without_memory(|| space.domain.flush_all()).unwrap();
             gather.free_pages();
+        }
+        self.machine.interrupt_no_more();
+        if let Some((index, joined)) = join {
+            let result = joined.lock().unwrap().take();
+            if let Some(result) = result {
+                self.attached(index, Place::Space(number), result);
+            }
         }
         let in_flight = self.machine.hardware.in_flight();
         for mapping in gone {
@@ -471,6 +530,19 @@ impl<'a> World<'a> {
                     write: self.random.percent(50),
                 };
                 self.check(request, None);
+            }
+        }
+        for sid in self.leading_to(number) {
+            for address in addresses.iter().copied() {
+                let write = false;
+                self.check(
+                    Request {
+                        sid,
+                        address,
+                        write,
+                    },
+                    None,
+                );
             }
         }
     }
