@@ -120,7 +120,7 @@ impl State {
     /// A device is told to drop what it keeps of the range (6.5.2.5). `pending` is how many such
     /// requests the unit may have under way to it. Returns whether it was told.
     pub(crate) fn tell_device(&mut self, sid: u16, pending: usize, first: u64, last: u64) -> bool {
-        if !self.is_translating() {
+        if self.device(sid).is_some() && !self.is_translating() {
             self.history
                 .violation("a device is told to drop translations while translation is off");
         }
