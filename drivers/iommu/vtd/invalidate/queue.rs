@@ -40,7 +40,8 @@
 //! # Time
 //!
 //! A CPU that waits may have interrupts off, and cannot go on before its requests are complete, as
-//! the memory would be used again. So no wait takes more than about two seconds:
+//! the memory would be used again. So one stall costs it about two seconds. Several stalls in a row
+//! have no such bound (Documentation/todo.rst).
 //!
 //! - If nothing is complete for a second, the queue has [stalled](stall): it is turned off and on
 //!   again. What was sent is complete then, or its submitters are told which devices do not answer.
